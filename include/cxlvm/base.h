@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * cxlvm/base.h - types shared by all of libcxlvm
+ *
+ * Addresses have types. A guest physical address, a host physical address, a device physical
+ * address and an I/O virtual address are four structures with one member, so that a compiler
+ * refuses to mix them. Converting one into another is always a named function.
+ *
+ * Errors. A function that can fail returns 0 or a negative errno value and, if the caller passed
+ * one, fills a struct cxlvm_error with a message (what was found, the numbers compared) and a hint
+ * (what to do next). The first error wins; later ones do not overwrite it. The library never
+ * prints, never exits and never aborts on outside input.
+ */
+#ifndef CXLVM_BASE_H
+#define CXLVM_BASE_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CXLVM_PUBLIC            __attribute__((visibility("default")))
+#define CXLVM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define CXLVM_PUBLIC
+#define CXLVM_PRINTF(fmt, args)
+#endif
+
+/* Windows, decoder bases and decoder sizes are multiples of this (CXL 3.1, 8.2.4.20). */
+#define CXLVM_HDM_GRANULE ((uint64_t)256 << 20)
+
+/* A component register block (CXL 3.1, 8.2.3). */
+#define CXLVM_COMPONENT_BLOCK_SIZE ((uint64_t)64 << 10)
+
+/* Guest physical address. */
+struct cxlvm_gpa {
+	uint64_t value;
+};
+
+/* Host physical address. No value of this type may reach a guest (P2). */
+struct cxlvm_hpa {
+	uint64_t value;
+};
+
+/* Device physical address: an offset into the memory of the device. */
+struct cxlvm_dpa {
+	uint64_t value;
+};
+
+/* I/O virtual address: what an IOMMU translates. */
+struct cxlvm_iova {
+	uint64_t value;
+};
+
+#define CXLVM_ERROR_MESSAGE_MAX 256
+#define CXLVM_ERROR_HINT_MAX    192
+
+/*
+ * An error, owned by the caller. Initialize with CXLVM_ERROR_INIT (or zero) before the call.
+ * code is 0 or a negative errno value; both texts are terminated and hold no newline.
+ */
+struct cxlvm_error {
+	int code;
+	char message[CXLVM_ERROR_MESSAGE_MAX];
+	char hint[CXLVM_ERROR_HINT_MAX];
+};
+
+/* clang-format off */
+#define CXLVM_ERROR_INIT { 0, { 0 }, { 0 } }
+/* clang-format on */
+
+#ifndef __KERNEL__
+/*
+ * Fill *err with code (negative errno) and a message, unless it already holds an error.
+ * err may be NULL. Returns code, so that a failing function can end with
+ * "return cxlvm_error_set(err, -EINVAL, ...)". Thread safe for different err.
+ */
+CXLVM_PUBLIC int cxlvm_error_set(struct cxlvm_error *err, int code, const char *format, ...)
+	CXLVM_PRINTF(3, 4);
+
+/*
+ * Add the hint to an error set with cxlvm_error_set. Does nothing if err is NULL, holds no error
+ * or has a hint already.
+ */
+CXLVM_PUBLIC void cxlvm_error_hint(struct cxlvm_error *err, const char *format, ...)
+	CXLVM_PRINTF(2, 3);
+
+/* The version of the library that is running, "major.minor.patch". Static storage. */
+CXLVM_PUBLIC const char *cxlvm_version(void);
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cxlvm/bridge.h - CXL host bridge and CXL root port as the guest finds them
+ *
+ * For hosts without a model of their own: the component register block of a host bridge, with one
+ * HDM decoder that the guest cannot change, and the CXL part (DVSECs, component block) of a root
+ * port. PCI header, windows and bus numbers stay the host's.
+ *
+ * The host bridge's decoder 0 has to be committed over exactly the range of the endpoint's, with
+ * the root port's number as its target; without it Linux does not assemble a region.
+ *
+ * Reads may run at any time on any thread; everything else is serialized by the host.
+ */
+#ifndef CXLVM_BRIDGE_H
+#define CXLVM_BRIDGE_H
+
+#include <cxlvm/base.h>
+#include <cxlvm/host.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cxlvm_bridge;
+
+/* Make a host bridge in its reset state (nothing committed). -ENOMEM. Ended with destroy. */
+CXLVM_PUBLIC int cxlvm_bridge_create(struct cxlvm_bridge **bridge, struct cxlvm_error *err);
+CXLVM_PUBLIC void cxlvm_bridge_destroy(struct cxlvm_bridge *bridge);
+
+/* System reset: registers to their reset values, nothing committed. */
+CXLVM_PUBLIC void cxlvm_bridge_reset(struct cxlvm_bridge *bridge);
+
+/*
+ * Show *decoder in decoder 0, read-only for the guest until the next call. size 0 takes it away.
+ * -EINVAL when base or size is no multiple of 256 MiB or the range wraps.
+ */
+CXLVM_PUBLIC int cxlvm_bridge_publish(struct cxlvm_bridge *bridge,
+				      const struct cxlvm_bridge_decoder *decoder);
+
+/* What decoder 0 shows now; size is 0 when it is not committed. */
+CXLVM_PUBLIC void cxlvm_bridge_get(const struct cxlvm_bridge *bridge,
+				   struct cxlvm_bridge_decoder *decoder);
+
+/*
+ * Guest access to the component block (64 KiB at the CHBS base): offset from its start, length 1
+ * to 8 bytes at any alignment, value as a number. Access rules as for endpoints (contract 3.2).
+ */
+CXLVM_PUBLIC uint64_t cxlvm_bridge_read(const struct cxlvm_bridge *bridge, uint64_t offset,
+					unsigned int length);
+CXLVM_PUBLIC void cxlvm_bridge_write(struct cxlvm_bridge *bridge, uint64_t offset,
+				     unsigned int length, uint64_t value);
+
+struct cxlvm_root_port;
+
+/*
+ * Make the CXL part of a root port. Its DVSECs (ids 3, 4, 7, 8) fill extended config space from
+ * 0x100 up; the Register Locator points at offset 0 of BAR bar (0 to 5). -EINVAL, -ENOMEM.
+ */
+CXLVM_PUBLIC int cxlvm_root_port_create(unsigned int bar, struct cxlvm_root_port **port,
+					struct cxlvm_error *err);
+CXLVM_PUBLIC void cxlvm_root_port_destroy(struct cxlvm_root_port *port);
+CXLVM_PUBLIC void cxlvm_root_port_reset(struct cxlvm_root_port *port);
+
+/*
+ * Guest access to extended config space of the root port: offset 0x100 to 0xfff, length 1, 2 or 4,
+ * naturally aligned. Offsets without a register read 0.
+ */
+CXLVM_PUBLIC uint32_t cxlvm_root_port_config_read(const struct cxlvm_root_port *port,
+						  uint32_t offset, unsigned int length);
+CXLVM_PUBLIC void cxlvm_root_port_config_write(struct cxlvm_root_port *port, uint32_t offset,
+					       unsigned int length, uint32_t value);
+
+/* Guest access to its component block, a 64 KiB BAR; rules as cxlvm_bridge_read and _write. */
+CXLVM_PUBLIC uint64_t cxlvm_root_port_read(const struct cxlvm_root_port *port, uint64_t offset,
+					   unsigned int length);
+CXLVM_PUBLIC void cxlvm_root_port_write(struct cxlvm_root_port *port, uint64_t offset,
+					unsigned int length, uint64_t value);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cxlvm/host.h - what the engine asks of the virtual machine monitor around it
+ *
+ * The other seam of the library. A host fills in struct cxlvm_host_ops and passes it to
+ * cxlvm_endpoint_realize. The library calls it only from within a verb (cxlvm/passthrough.h), on
+ * the thread that called the verb, holding no lock. From within any of these calls the host may
+ * call cxlvm_endpoint_reg_read and the getters, but no verb.
+ */
+#ifndef CXLVM_HOST_H
+#define CXLVM_HOST_H
+
+#include <cxlvm/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Who asked for a reset. The host derives the kind; the order is that of strength. */
+enum cxlvm_reset_kind {
+	CXLVM_RESET_NONE,
+	CXLVM_RESET_FUNCTION, /* function-level reset, a config write */
+	CXLVM_RESET_CXL,      /* Initiate CXL Reset in the CXL Device DVSEC */
+	CXLVM_RESET_HOT,      /* hot reset made by the host */
+	CXLVM_RESET_BUS,      /* secondary bus reset, slot power */
+	CXLVM_RESET_WAKEUP,   /* resume from suspend of the whole machine */
+	CXLVM_RESET_SYSTEM,   /* reset of the whole machine, the first one included */
+};
+
+/*
+ * One piece of device memory that is mapped, or to be mapped, into the guest. Areas of one
+ * device are sorted by address and do not overlap.
+ */
+struct cxlvm_memory_area {
+	struct cxlvm_dpa offset; /* in the device memory */
+	uint64_t size;           /* bytes, multiple of the host page size */
+	struct cxlvm_gpa guest;  /* guest physical address of the first byte */
+	void *address;           /* of the first byte in this process; never accessed (P6) */
+};
+
+/* The host bridge's HDM decoder 0 as the guest has to find it. */
+struct cxlvm_bridge_decoder {
+	struct cxlvm_gpa base;
+	uint64_t size;           /* 0: not committed, all registers at their reset values */
+	uint8_t port;            /* root port number: byte 0 of the target list */
+	uint32_t control;        /* HDM Decoder 0 Control */
+	uint32_t global_control; /* HDM Decoder Global Control */
+};
+
+enum cxlvm_dma_state {
+	CXLVM_DMA_UNKNOWN,
+	CXLVM_DMA_NOT_MAPPED,
+	CXLVM_DMA_MAPPED,
+};
+
+/* Things that management wants to hear about. Values are ABI. */
+enum cxlvm_event_kind {
+	CXLVM_EVENT_MEMORY_AVAILABLE = 1, /* device memory is mapped again after an interruption */
+	CXLVM_EVENT_MEMORY_UNAVAILABLE = 2, /* code, text: why */
+	CXLVM_EVENT_RESET_FAILED = 3,       /* code, text */
+	CXLVM_EVENT_CONTENT_LOST = 4,       /* a reset cleared the memory, or may have */
+	CXLVM_EVENT_WARNING = 5,            /* text: worth a line in a log, nothing is lost */
+};
+
+struct cxlvm_event {
+	enum cxlvm_event_kind kind;
+	const char *device; /* name of the endpoint; valid during the call */
+	int code;           /* 0 or negative errno */
+	const char *text;   /* one line, may be empty; valid during the call */
+};
+
+/*
+ * Trace points. Ids, names, and the number and order of arguments are ABI: a host maps each id to
+ * a static trace point of its own. Addresses are guest physical, never host physical.
+ *   T(ID, name, arguments: names in order)
+ */
+#define CXLVM_TRACE_LIST(T)                                                                       \
+	T(DETECTED, "cxl_detected", "generation", "flags", NULL, NULL, NULL)                      \
+	T(REGIONS, "cxl_regions", "memory_region", "memory_size", "register_region", "areas",     \
+	  NULL)                                                                                   \
+	T(SETUP_PARAMS, "cxl_setup_params", "bar", "hdm_offset", "hdm_size", "memory_size", NULL) \
+	T(BAR_SUBREGION, "cxl_bar_subregion", "bar", "offset", "size", NULL, NULL)                \
+	T(WINDOW_RESERVED, "cxl_window_reserved", "size", NULL, NULL, NULL, NULL)                 \
+	T(WINDOW_CLAIMED, "cxl_window_claimed", "base", "size", NULL, NULL, NULL)                 \
+	T(WINDOW_RELEASED, "cxl_window_released", NULL, NULL, NULL, NULL, NULL)                   \
+	T(LOCKED_HDM, "cxl_locked_hdm", "base", "base_low", "base_high", "control", NULL)         \
+	T(LOCK_FOUND, "cxl_lock_found", "control", NULL, NULL, NULL, NULL)                        \
+	T(PROGRAM_FAILED, "cxl_program_failed", "step", "error", NULL, NULL, NULL)                \
+	T(MAP_ENABLE, "cxl_map_enable", "base", "size", NULL, NULL, NULL)                         \
+	T(MAP_DISABLE, "cxl_map_disable", "base", "size", NULL, NULL, NULL)                       \
+	T(RESET_PREPARE, "cxl_reset_prepare", "kind", NULL, NULL, NULL, NULL)                     \
+	T(RESET_DONE, "cxl_reset_done", "kind", "result", NULL, NULL, NULL)                       \
+	T(PUT_DEVICE, "cxl_put_device", NULL, NULL, NULL, NULL, NULL)
+
+/* clang-format off */
+enum cxlvm_trace_id {
+#define CXLVM_TRACE_ENUM(id, name, ...) CXLVM_TRACE_##id,
+	CXLVM_TRACE_LIST(CXLVM_TRACE_ENUM)
+#undef CXLVM_TRACE_ENUM
+	CXLVM_TRACE_COUNT
+};
+/* clang-format on */
+
+#define CXLVM_TRACE_ARGS_MAX 5
+
+/* One trace point reached. Every id also carries the name of the device, as its first argument. */
+struct cxlvm_trace {
+	enum cxlvm_trace_id id;
+	const char *device; /* valid during the call */
+	unsigned int n_args;
+	uint64_t args[CXLVM_TRACE_ARGS_MAX];
+};
+
+/* Name of a trace point, "?" for an unknown id. Static storage. */
+CXLVM_PUBLIC const char *cxlvm_trace_name(enum cxlvm_trace_id id);
+
+/* Name of argument n (from 0) of a trace point, NULL past the last. Static storage. */
+CXLVM_PUBLIC const char *cxlvm_trace_arg_name(enum cxlvm_trace_id id, unsigned int n);
+
+struct cxlvm_host_ops {
+	/* sizeof(struct cxlvm_host_ops) as the host compiled it. */
+	size_t size;
+
+	/*
+	 * Get ready to map device memory (check free slots, allocate), without the guest seeing
+	 * anything. areas stay valid and unchanged until release. 0 or negative errno, with err
+	 * set. Called once per map, before the first enable.
+	 */
+	int (*prepare)(void *host, const struct cxlvm_memory_area *areas, size_t n,
+		       struct cxlvm_error *err);
+
+	/* Undo prepare. The map is disabled. After unrealize it is called from free only. */
+	void (*release)(void *host, const struct cxlvm_memory_area *areas, size_t n);
+
+	/*
+	 * Let the guest reach all n areas, or none of them any more: one change of the map each.
+	 * Cannot fail. When disable returns no vCPU reaches the memory. Never called within a map
+	 * change of the host. Above the areas' windows the host keeps all ones (dark memory). A
+	 * host without dma_map maps (and unmaps) for DMA here as well: on enable before the CPU.
+	 */
+	void (*enable)(void *host, const struct cxlvm_memory_area *areas, size_t n);
+	void (*disable)(void *host, const struct cxlvm_memory_area *areas, size_t n);
+
+	/*
+	 * Optional, both or none: put the areas into the I/O address space of the device at
+	 * their guest addresses. dma_map: 0 or negative errno, all or nothing.
+	 */
+	int (*dma_map)(void *host, const struct cxlvm_memory_area *areas, size_t n,
+		       struct cxlvm_error *err);
+	void (*dma_unmap)(void *host, const struct cxlvm_memory_area *areas, size_t n);
+
+	/* Optional: is an enabled map in the I/O address space? Absent means unknown. */
+	enum cxlvm_dma_state (*dma_state)(void *host);
+
+	/*
+	 * Make decoder 0 of the host bridge show exactly *decoder and refuse guest writes to it,
+	 * until the next call. Called only within reset_done of kinds system and wakeup. A host
+	 * that uses cxlvm/bridge.h calls cxlvm_bridge_publish here. 0 or negative errno; on
+	 * failure the bridge is unchanged.
+	 */
+	int (*bridge_decoder)(void *host, uint32_t bridge_uid,
+			      const struct cxlvm_bridge_decoder *decoder);
+
+	/*
+	 * Reset the real device now: raw, synchronous, calls no verb. 0, -EAGAIN or another
+	 * negative errno.
+	 */
+	int (*device_reset)(void *host, enum cxlvm_reset_kind kind);
+
+	/* Monotonic time in nanoseconds, and the only way the library ever sleeps. */
+	uint64_t (*now_ns)(void *host);
+	void (*sleep_ms)(void *host, unsigned int milliseconds);
+
+	/* Optional both. */
+	void (*event)(void *host, const struct cxlvm_event *event);
+	void (*trace)(void *host, const struct cxlvm_trace *trace);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cxlvm/passthrough.h - the life of one CXL Type-2 device in a virtual machine
+ *
+ * Verbs, in the order a host calls them:
+ *
+ *   realize        read and check everything, reserve (or match and claim) a window
+ *   (freeze)       cxlvm_machine_freeze, where cxlvm places windows
+ *   machine_done   repeat the checks, take the claim
+ *   reset_prepare  before each reset: no vCPU reaches device memory afterwards
+ *   reset_done     after each reset, the first system reset included: ask the device, program,
+ *                  publish, map - all or nothing
+ *   unrealize      dark: reads answer ones, no device call after it
+ *   free           after the last reader
+ *
+ * Threads. The host serializes all calls for one endpoint (its per-device lock; the library has
+ * none), except those marked "any time": they are lock-free, allocate nothing and may run on any
+ * thread until free.
+ *
+ * One rule holds between any two verbs: the memory is mapped exactly when decoder 0 is committed,
+ * global decoder enable and DVSEC Mem_Enable are set and the device is usable; it is then at the
+ * base and with the size that the decoder shows (P3). A verb that fails leaves everything as it
+ * found it, except decoder 0's error bit, the reason kept for "unusable" and the event (P4).
+ */
+#ifndef CXLVM_PASSTHROUGH_H
+#define CXLVM_PASSTHROUGH_H
+
+#include <cxlvm/base.h>
+#include <cxlvm/host.h>
+#include <cxlvm/vfio.h>
+#include <cxlvm/window.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cxlvm_endpoint;
+
+/* A range of I/O virtual addresses that the IOMMU can translate; last is inclusive. */
+struct cxlvm_iova_range {
+	struct cxlvm_iova first;
+	struct cxlvm_iova last;
+};
+
+/* A part of a BAR that the host serves itself (MSI-X table, PBA): cut out of what is trapped. */
+struct cxlvm_bar_range {
+	uint32_t bar;
+	uint64_t offset;
+	uint64_t size;
+};
+
+struct cxlvm_endpoint_config {
+	size_t size;         /* sizeof(struct cxlvm_endpoint_config) */
+	const char *name;    /* for messages, traces, claims; copied; at most 63 bytes */
+	uint32_t bridge_uid; /* _UID of the CXL host bridge above the device */
+	uint8_t port;        /* number of the root port directly above the device */
+	uint64_t page_size;  /* of the host, a power of two from 4 KiB to 64 KiB */
+	/*
+	 * Where cxlvm places windows: put this device's window there. Where the host placed them:
+	 * the decoder's base, which must lie in the matched window. Multiple of 256 MiB, not 0.
+	 */
+	bool has_window_base;
+	struct cxlvm_gpa window_base;
+	/* Usable I/O addresses; n_iova 0 means no limit. Copied. (WIN-3) */
+	const struct cxlvm_iova_range *iova;
+	size_t n_iova;
+	/* Copied. (OVL-4) */
+	const struct cxlvm_bar_range *exclude;
+	size_t n_exclude;
+};
+
+/*
+ * Take a device. Reads info and regions through ops, decides the generation of the kernel
+ * interface, checks everything that can be checked, and reserves a window - or, on a machine
+ * whose windows the host has placed and frozen, matches and claims one. Nothing is programmed and
+ * nothing is mapped.
+ *
+ * ops, device, host_ops and host stay the caller's and must outlive the endpoint. On success
+ * *endpoint belongs to the caller. On failure nothing is left behind. Errors: -EINVAL (config),
+ * -ENODEV (not a CXL device), -EOPNOTSUPP (a shape that is not supported), -EPROTO (what the
+ * device says contradicts itself), -ENXIO (decoder not committed by firmware), -ENOENT, -ERANGE,
+ * -EEXIST, -ENOSPC (window), -ENOMEM, and whatever the device returned.
+ */
+CXLVM_PUBLIC int cxlvm_endpoint_realize(struct cxlvm_machine *machine,
+					const struct cxlvm_endpoint_config *config,
+					const struct cxlvm_device_ops *ops, void *device,
+					const struct cxlvm_host_ops *host_ops, void *host,
+					struct cxlvm_endpoint **endpoint, struct cxlvm_error *err);
+
+/*
+ * The machine is complete. Repeats the checks of placement with final values and takes the claim
+ * on the window. No device access. May be repeated, and may be called right after realize when
+ * the machine is frozen. -EAGAIN before freeze; -EEXIST when another device has the window;
+ * -ERANGE when the window is outside the usable I/O addresses.
+ */
+CXLVM_PUBLIC int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *endpoint,
+					     struct cxlvm_error *err);
+
+/*
+ * A reset of the real device is about to happen. Disables the map and removes it from the I/O
+ * address space; for every kind but function, the virtual registers go to their reset values.
+ * Idempotent; may nest and repeat, the strongest kind is remembered. -EOPNOTSUPP for kinds that
+ * this version does not implement (all but system).
+ */
+CXLVM_PUBLIC int cxlvm_endpoint_reset_prepare(struct cxlvm_endpoint *endpoint,
+					      enum cxlvm_reset_kind kind, struct cxlvm_error *err);
+
+/* Value for result of reset_done: the host does not know how the reset ended. */
+#define CXLVM_RESET_RESULT_UNKNOWN 1
+
+/*
+ * The reset is over (for kind system: of all devices and bridges). Runs the programming
+ * transaction: ask the device whether the real decoder is committed and unchanged, write the
+ * kernel's decoder where the generation has one, map for DMA, publish decoder 0 of endpoint and
+ * host bridge and enable the map. result is 0, a negative errno or CXLVM_RESET_RESULT_UNKNOWN; a
+ * result of 0 is not believed. Within a stronger reset that is still being prepared it does
+ * nothing. Legal without reset_prepare. On failure decoder 0 shows the error bit, nothing is
+ * mapped, and the reason is also an event. Errors: -EAGAIN (before machine_done), -EOPNOTSUPP as
+ * above, -ENXIO (real decoder not committed), -EPROTO (size changed, read-back differs), what the
+ * device or the host returned.
+ */
+CXLVM_PUBLIC int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *endpoint,
+					   enum cxlvm_reset_kind kind, int result,
+					   struct cxlvm_error *err);
+
+/*
+ * A vCPU faulted on a mapped address without saying which (KVM: EFAULT, exit reason 0). Asks the
+ * device whether its memory is usable; if not, disables the map. 1 if a map was disabled (enter
+ * the guest again), 0 if not.
+ */
+CXLVM_PUBLIC int cxlvm_endpoint_recheck(struct cxlvm_endpoint *endpoint);
+
+/*
+ * Is address inside the mapping of this device's memory in this process? Reads only, any time,
+ * async-signal-safe: for a SIGBUS handler (MAP-6).
+ */
+CXLVM_PUBLIC bool cxlvm_endpoint_host_owns_address(const struct cxlvm_endpoint *endpoint,
+						   const void *address);
+
+/*
+ * Take the device away from the guest: disable the map, remove it from the I/O address space,
+ * release the claim. From here on register reads answer ones, writes vanish and no device call is
+ * made. NULL is allowed; idempotent.
+ */
+CXLVM_PUBLIC void cxlvm_endpoint_unrealize(struct cxlvm_endpoint *endpoint);
+
+/*
+ * End of life, after the host's last reader is gone: host operation release, device operation
+ * unmap, memory. Calls unrealize first if that was not done. NULL is allowed.
+ */
+CXLVM_PUBLIC void cxlvm_endpoint_free(struct cxlvm_endpoint *endpoint);
+
+/*
+ * Spans of BARs that the host must trap and hand to reg_read and reg_write: whole host pages,
+ * less the excluded ranges. Fixed from realize on. Returns the number of spans and copies at most
+ * n of them to spans. Any time.
+ */
+CXLVM_PUBLIC size_t cxlvm_endpoint_spans(const struct cxlvm_endpoint *endpoint,
+					 struct cxlvm_bar_range *spans, size_t n);
+
+/*
+ * Guest access to a trapped span: bar and offset are those of the first byte, length is 1 to 8
+ * bytes at any alignment; the value is a number (registers are little endian). What is not
+ * allowed reads all ones, and such writes are dropped and counted (contract 3.2). reg_read: any
+ * time. reg_write: serialized with the verbs.
+ */
+CXLVM_PUBLIC uint64_t cxlvm_endpoint_reg_read(struct cxlvm_endpoint *endpoint, uint32_t bar,
+					      uint64_t offset, unsigned int length);
+CXLVM_PUBLIC void cxlvm_endpoint_reg_write(struct cxlvm_endpoint *endpoint, uint32_t bar,
+					   uint64_t offset, unsigned int length, uint64_t value);
+
+/*
+ * Guest reads length (1, 2 or 4) bytes of config space at offset; value is what the host merged
+ * from the device and its own model. Returns what the guest may see. Any time.
+ */
+CXLVM_PUBLIC uint32_t cxlvm_endpoint_config_read(const struct cxlvm_endpoint *endpoint,
+						 uint32_t offset, unsigned int length,
+						 uint32_t value);
+
+/*
+ * Guest writes config space. begin comes before anything reaches the device: *device_value is what
+ * to write there instead of value, and *kind is the reset that this write is (CXLVM_RESET_NONE
+ * for most); returns false when nothing may be written to the device. end comes after it and
+ * carries out what the write means for the virtual device. One begin, one end.
+ */
+CXLVM_PUBLIC bool cxlvm_endpoint_config_write_begin(struct cxlvm_endpoint *endpoint,
+						    uint32_t offset, unsigned int length,
+						    uint32_t value, uint32_t *device_value,
+						    enum cxlvm_reset_kind *kind);
+CXLVM_PUBLIC void cxlvm_endpoint_config_write_end(struct cxlvm_endpoint *endpoint);
+
+/*
+ * Pieces of device memory with their addresses in this process, mapped or not: the number, and at
+ * most n of them copied. None before the first successful reset_done. Serialized with the verbs.
+ */
+CXLVM_PUBLIC size_t cxlvm_endpoint_memory_areas(const struct cxlvm_endpoint *endpoint,
+						struct cxlvm_memory_area *areas, size_t n);
+
+/* Getters, any time. */
+CXLVM_PUBLIC const char *cxlvm_endpoint_name(const struct cxlvm_endpoint *endpoint);
+/* 2 to 6: which generation of the kernel interface the device speaks. */
+CXLVM_PUBLIC unsigned int cxlvm_endpoint_generation(const struct cxlvm_endpoint *endpoint);
+/* Did firmware (of the host) commit the real decoder? Always true after realize. */
+CXLVM_PUBLIC bool cxlvm_endpoint_firmware_committed(const struct cxlvm_endpoint *endpoint);
+/* Bytes of device memory that decoder 0 presents. */
+CXLVM_PUBLIC uint64_t cxlvm_endpoint_memory_size(const struct cxlvm_endpoint *endpoint);
+/* Is decoder 0, as the guest sees it, committed? */
+CXLVM_PUBLIC bool cxlvm_endpoint_is_committed(const struct cxlvm_endpoint *endpoint);
+/* Does device memory answer the guest? */
+CXLVM_PUBLIC bool cxlvm_endpoint_memory_mapped(const struct cxlvm_endpoint *endpoint);
+/* The window base of the frozen map; false before freeze. */
+CXLVM_PUBLIC bool cxlvm_endpoint_window_base(const struct cxlvm_endpoint *endpoint,
+					     struct cxlvm_gpa *base);
+/* Why device memory is not usable: "" when it is. The text is the endpoint's; not any time. */
+CXLVM_PUBLIC const char *cxlvm_endpoint_unusable_reason(const struct cxlvm_endpoint *endpoint);
+
+/*
+ * Everything of an endpoint that a guest can see and change, without pointers: can be compared
+ * and saved. One decoder today (CXLVM_DECODERS). Registers are numbers, a dword each.
+ */
+#define CXLVM_DECODERS 1
+
+struct cxlvm_endpoint_state {
+	uint32_t hdm[4 + 8 * CXLVM_DECODERS]; /* the HDM decoder capability structure */
+	uint16_t dvsec_control;               /* CXL Device DVSEC: CXL Control */
+	uint16_t dvsec_lock;                  /* CXL Device DVSEC: CXL Lock */
+	uint8_t usable;                       /* real decoder committed when last asked */
+	uint8_t mapped;                       /* the map is enabled */
+};
+
+/* Copy the state. Serialized with the verbs. */
+CXLVM_PUBLIC void cxlvm_endpoint_get_state(const struct cxlvm_endpoint *endpoint,
+					   struct cxlvm_endpoint_state *state);
+
+/* Counters of the endpoint since realize; any time. */
+struct cxlvm_endpoint_counters {
+	uint64_t reads;         /* of trapped registers */
+	uint64_t writes;        /* of trapped registers */
+	uint64_t bad_accesses;  /* of a size or at an offset that is not allowed */
+	uint64_t device_errors; /* accesses that the device refused */
+	uint64_t programmed;    /* successful programming transactions */
+	uint64_t program_failures;
+};
+
+CXLVM_PUBLIC void cxlvm_endpoint_get_counters(const struct cxlvm_endpoint *endpoint,
+					      struct cxlvm_endpoint_counters *counters);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cxlvm/vfio.h - the device-access interface: how the engine reaches a VFIO device
+ *
+ * One of the two seams of the library. The engine never sees a file descriptor, a socket or an
+ * ioctl: it calls this table (P7). A host that owns its VFIO devices (QEMU does) implements the
+ * table itself; a host that does not uses one of the transports of the library, which fill in
+ * struct cxlvm_transport. Answers are the raw bytes of the VFIO interface, little endian, so that
+ * every generation of the kernel interface is parsed in one place (docs: kernel generations).
+ * Nothing that comes back is trusted.
+ *
+ * Calls for one device are made one at a time and from within a verb of cxlvm/passthrough.h,
+ * except read, which cxlvm_endpoint_reg_read may call at any time from any thread.
+ */
+#ifndef CXLVM_VFIO_H
+#define CXLVM_VFIO_H
+
+#include <cxlvm/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Region indices that PCI devices always have. */
+#define CXLVM_REGION_BAR0    0
+#define CXLVM_REGION_CONFIG  7
+#define CXLVM_REGION_DYNAMIC 9 /* the first index that is not fixed */
+
+/*
+ * What map is asked for. The address returned must be a multiple of the host page size and
+ * congruent to guest modulo alignment, so that the second-level page tables can use large pages
+ * (MAP-2); alignment is a power of two, at least one host page. A transport that cannot keep the
+ * congruence falls back to the host page size.
+ */
+struct cxlvm_map_request {
+	uint32_t region;        /* region index */
+	uint64_t offset;        /* in the region, multiple of the host page size */
+	uint64_t size;          /* bytes, multiple of the host page size, not 0 */
+	struct cxlvm_gpa guest; /* where the guest will see the first byte */
+	uint64_t alignment;
+};
+
+struct cxlvm_device_ops {
+	/* sizeof(struct cxlvm_device_ops) as the implementer compiled it. */
+	size_t size;
+
+	/*
+	 * VFIO device info: copy at most len bytes of the answer to buf and store in *needed the
+	 * size of the whole answer (its argsz). len below the needed size is not an error: as from
+	 * the kernel, the answer then carries no capability chain. 0 or negative errno.
+	 */
+	int (*info)(void *device, void *buf, size_t len, size_t *needed);
+
+	/* The same for the info of one region. -EINVAL for an index that does not exist. */
+	int (*region_info)(void *device, uint32_t index, void *buf, size_t len, size_t *needed);
+
+	/*
+	 * Read or write exactly len bytes at offset of a region. 0 when all of it was transferred,
+	 * else negative errno; a short transfer is -EIO. Data is in device order (little endian).
+	 */
+	int (*read)(void *device, uint32_t region, uint64_t offset, void *buf, size_t len);
+	int (*write)(void *device, uint32_t region, uint64_t offset, const void *buf, size_t len);
+
+	/*
+	 * Map a part of a region, shared, readable and writable, without touching it (MAP-1).
+	 * Nothing in the library reads or writes the memory (P6). 0 with *address, or negative
+	 * errno. unmap takes what map returned, exactly once, and cannot fail.
+	 */
+	int (*map)(void *device, const struct cxlvm_map_request *request, void **address);
+	void (*unmap)(void *device, void *address, uint64_t size);
+
+	/*
+	 * Optional. Export a part of a region as dma-buf: the file descriptor (the caller closes
+	 * it) or negative errno; -ENOTTY when the kernel cannot (DMA-1).
+	 */
+	int (*dma_buf)(void *device, uint32_t region, uint64_t offset, uint64_t size);
+
+	/*
+	 * Optional. Can the device memory be accessed now? 1 yes, 0 no, negative errno unknown.
+	 * Without it the library derives the answer from the real decoder.
+	 */
+	int (*usable)(void *device);
+};
+
+/*
+ * What a transport of the library offers to its host beyond device access. The engine never
+ * calls these: resets are the host's (host operation device_reset).
+ */
+struct cxlvm_transport_ops {
+	size_t size;
+
+	/* VFIO_DEVICE_RESET. 0, -EAGAIN (ask again) or another negative errno. */
+	int (*reset)(void *device);
+
+	/*
+	 * Connect count eventfds, one per vector from start, to interrupt type index (2 is
+	 * MSI-X); a descriptor of -1 disconnects. The descriptors stay the caller's.
+	 */
+	int (*irq_set)(void *device, uint32_t index, uint32_t start, uint32_t count,
+		       const int *eventfds);
+	int (*irq_disable)(void *device, uint32_t index);
+
+	/* Release the device. Nothing of it may be in use any more. */
+	void (*close)(void *device);
+};
+
+/* An opened device: copied by value, valid until transport->close. */
+struct cxlvm_transport {
+	void *device;
+	const struct cxlvm_device_ops *ops;
+	const struct cxlvm_transport_ops *transport;
+};
+
+/*
+ * The sim transport: a software CXL Type-2 device in this process, which answers with the raw
+ * bytes that the kernel of a chosen generation would send.
+ */
+struct cxlvm_sim_config {
+	size_t size;             /* sizeof(struct cxlvm_sim_config) */
+	uint64_t memory_size;    /* bytes of device memory, multiple of 256 MiB, not 0 */
+	unsigned int generation; /* 2 or 5; 0 means 5 */
+	/*
+	 * File that holds the device memory; made if missing, grown if shorter, shared with
+	 * whoever else maps it. NULL: anonymous memory.
+	 */
+	const char *memory_file;
+	uint64_t serial;    /* PCI device serial number */
+	uint64_t page_size; /* of the host; 0 means the one of this machine */
+};
+
+/*
+ * Open a sim device. On success *out is filled and belongs to the caller, who ends it with
+ * out->transport->close(out->device). Errors: -EINVAL (size, generation), -ENOSPC, -ENOMEM, and
+ * what opening the memory file gave. Not thread safe for one device.
+ */
+CXLVM_PUBLIC int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport *out,
+				struct cxlvm_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

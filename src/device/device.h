@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * The software CXL Type-2 device as the host's hardware would be: config space with the CXL
+ * DVSECs, a component block with RAS and one HDM decoder that firmware committed and locked at a
+ * host physical address. Freestanding: no memory behind it, the owner keeps that.
+ */
+#ifndef CXLVM_DEVICE_DEVICE_H
+#define CXLVM_DEVICE_DEVICE_H
+
+#include "decoder/decoder.h"
+#include "regs/component.h"
+#include "regs/pci.h"
+
+/* BAR 0: 64 KiB for registers of the device itself (none yet), then the component block. */
+#define SWDEV_BAR          0u
+#define SWDEV_BAR_SIZE     0x20000u
+#define SWDEV_BLOCK_OFFSET 0x10000u
+#define SWDEV_RAS_OFFSET   0x080u /* in the CM area */
+#define SWDEV_HDM_OFFSET   0x100u /* in the CM area */
+#define SWDEV_DVSEC_DEVICE 0x110u /* in config space */
+
+#define SWDEV_VENDOR 0x1234u
+#define SWDEV_DEVICE 0xc002u
+#define SWDEV_CLASS  0x120000u /* processing accelerator */
+
+struct swdev_config {
+	uint64_t memory_size; /* multiple of 256 MiB, not 0 */
+	uint64_t serial;
+	struct cxlvm_hpa base; /* where firmware committed decoder 0 */
+};
+
+struct swdev {
+	struct swdev_config settings;
+	uint32_t config[PCI_CONFIG_DWORDS];
+	uint32_t cm[CM_DWORDS];
+};
+
+/* Power on, firmware included: decoder 0 committed, Memory Space on. -EINVAL for bad settings. */
+int swdev_init(struct swdev *dev, const struct swdev_config *settings);
+
+/* Back to that state, except BARs and command register. */
+void swdev_reset(struct swdev *dev);
+
+/* Config space; length 1, 2 or 4, naturally aligned, below 4 KiB (the caller checks). */
+uint32_t swdev_config_read(const struct swdev *dev, uint32_t offset, unsigned int length);
+void swdev_config_write(struct swdev *dev, uint32_t offset, unsigned int length, uint32_t value);
+
+/* BAR 0; any length up to 8 inside the BAR (the caller checks). */
+uint64_t swdev_bar_read(const struct swdev *dev, uint32_t offset, unsigned int length);
+void swdev_bar_write(struct swdev *dev, uint32_t offset, unsigned int length, uint64_t value);
+
+/* The real decoder: DECODER_DWORDS numbers. */
+static inline const uint32_t *swdev_hdm(const struct swdev *dev)
+{
+	return &dev->cm[SWDEV_HDM_OFFSET / 4];
+}
+
+bool swdev_memory_space(const struct swdev *dev);
+
+#endif

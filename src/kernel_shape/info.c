@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/* Device info and region info, byte by byte. */
+#ifdef __KERNEL__
+#include <linux/errno.h>
+#include <linux/string.h>
+#else
+#include <errno.h>
+#include <string.h>
+#endif
+
+#include "base/math.h"
+#include "kernel_shape/shape.h"
+#include "kernel_shape/uapi.h"
+
+#define ANSWER_MAX 160u
+
+/* An answer being put together: fixed part, then a chain of capabilities. */
+struct answer {
+	uint8_t bytes[ANSWER_MAX];
+	uint32_t size;      /* so far */
+	uint32_t link;      /* where the offset of the next capability goes */
+	uint32_t flags_at;  /* position of the flags word */
+	uint32_t caps_flag; /* its bit that says there are capabilities */
+	uint32_t cap_at;    /* position of the offset of the first one */
+};
+
+static uint8_t *add_capability(struct answer *answer, uint16_t id, uint32_t size)
+{
+	uint8_t *cap = &answer->bytes[answer->size];
+
+	put_le16(cap + UAPI_CAP_ID, id);
+	put_le16(cap + UAPI_CAP_VERSION, 1);
+	put_le32(&answer->bytes[answer->link], answer->size);
+	answer->link = answer->size + UAPI_CAP_NEXT;
+	answer->size += size;
+	return cap;
+}
+
+/*
+ * Hand out an answer as the kernel does: a buffer that is too small is no error, it gets the fixed
+ * part with the size that would do and no offset of a chain.
+ */
+static int give(struct answer *answer, uint32_t fixed, void *buf, size_t len, size_t *needed)
+{
+	uint8_t *flags = &answer->bytes[answer->flags_at];
+
+	put_le32(answer->bytes, answer->size);
+	if (answer->size > fixed)
+		put_le32(flags, get_le32(flags) | answer->caps_flag);
+	*needed = answer->size;
+	if (len < answer->size) {
+		if (answer->size > fixed)
+			put_le32(&answer->bytes[answer->cap_at], 0);
+		memcpy(buf, answer->bytes, len < fixed ? len : fixed);
+		return 0;
+	}
+	memcpy(buf, answer->bytes, answer->size);
+	return 0;
+}
+
+int kernel_shape_info(const struct kernel_shape *shape, void *buf, size_t len, size_t *needed)
+{
+	struct answer answer = {
+		.size = UAPI_INFO_SIZE,
+		.link = UAPI_INFO_CAP_OFFSET,
+		.flags_at = UAPI_INFO_FLAGS,
+		.caps_flag = UAPI_INFO_FLAG_CAPS,
+		.cap_at = UAPI_INFO_CAP_OFFSET,
+	};
+
+	put_le32(answer.bytes + UAPI_INFO_FLAGS,
+		 UAPI_INFO_FLAG_RESET | UAPI_INFO_FLAG_PCI | UAPI_INFO_FLAG_CXL);
+	put_le32(answer.bytes + UAPI_INFO_NUM_REGIONS, SHAPE_NUM_REGIONS);
+	put_le32(answer.bytes + UAPI_INFO_NUM_IRQS, UAPI_NUM_IRQS);
+	if (shape->generation == 2) {
+		uint8_t *cap = add_capability(&answer, UAPI_DEVICE_CAP_CXL, UAPI_CXL2_SIZE);
+
+		cap[UAPI_CXL2_BAR] = SWDEV_BAR;
+		put_le32(cap + UAPI_CXL2_FLAGS, UAPI_CXL2_FLAG_COMMITTED | UAPI_CXL2_FLAG_CACHE);
+		put_le64(cap + UAPI_CXL2_CM_OFFSET, SWDEV_BLOCK_OFFSET + CM_OFFSET);
+		put_le32(cap + UAPI_CXL2_MEMORY_REGION, SHAPE_REGION_MEMORY);
+		put_le32(cap + UAPI_CXL2_REGS_REGION, SHAPE_REGION_REGS);
+	}
+	return give(&answer, UAPI_INFO_SIZE, buf, len, needed);
+}
+
+static void add_type(struct answer *answer, uint32_t subtype)
+{
+	uint8_t *cap = add_capability(answer, UAPI_REGION_CAP_TYPE, UAPI_TYPE_SIZE);
+
+	put_le32(cap + UAPI_TYPE_TYPE, UAPI_TYPE_CXL);
+	put_le32(cap + UAPI_TYPE_SUBTYPE, subtype);
+}
+
+/* The parts of the component BAR that may be mapped: all but a hole. */
+static void add_sparse(struct answer *answer, uint64_t hole, uint64_t hole_size)
+{
+	const uint64_t areas[2][2] = {
+		{ 0, hole },
+		{ hole + hole_size, SWDEV_BAR_SIZE - (hole + hole_size) },
+	};
+	uint32_t n = 0;
+	uint8_t *cap;
+
+	for (unsigned int i = 0; i < 2; i++)
+		n += areas[i][1] != 0;
+	cap = add_capability(answer, UAPI_REGION_CAP_SPARSE,
+			     UAPI_SPARSE_AREAS + n * UAPI_SPARSE_AREA);
+	put_le32(cap + UAPI_SPARSE_COUNT, n);
+	cap += UAPI_SPARSE_AREAS;
+	for (unsigned int i = 0; i < 2; i++) {
+		if (!areas[i][1])
+			continue;
+		put_le64(cap, areas[i][0]);
+		put_le64(cap + 8, areas[i][1]);
+		cap += UAPI_SPARSE_AREA;
+	}
+}
+
+static void component_bar(const struct kernel_shape *shape, struct answer *answer, uint64_t *size,
+			  uint32_t *flags)
+{
+	uint64_t hdm = SWDEV_BLOCK_OFFSET + CM_OFFSET + SWDEV_HDM_OFFSET;
+	uint64_t hole, end;
+
+	*size = SWDEV_BAR_SIZE;
+	*flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE | UAPI_REGION_FLAG_MMAP;
+	if (shape->generation == 2) {
+		add_sparse(answer, SWDEV_BLOCK_OFFSET, CXLVM_COMPONENT_BLOCK_SIZE);
+		return;
+	}
+	hole = align_down(hdm, shape->page_size);
+	end = align_down(hdm + 4 * DECODER_DWORDS + shape->page_size - 1, shape->page_size);
+	add_sparse(answer, hole, end - hole);
+}
+
+static void register_region(const struct kernel_shape *shape, struct answer *answer, uint64_t *size,
+			    uint32_t *flags)
+{
+	*flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
+	*size = 4 * DECODER_DWORDS;
+	add_type(answer, UAPI_SUBTYPE_CXL_REGS);
+	if (shape->generation == 2) {
+		*size += SWDEV_HDM_OFFSET;
+	} else {
+		uint8_t *cap = add_capability(answer, UAPI_REGION_CAP_CXL_REGS, UAPI_GEOMETRY_SIZE);
+
+		put_le32(cap + UAPI_GEOMETRY_BAR, SWDEV_BAR);
+		put_le64(cap + UAPI_GEOMETRY_OFFSET,
+			 SWDEV_BLOCK_OFFSET + CM_OFFSET + SWDEV_HDM_OFFSET);
+	}
+}
+
+int kernel_shape_region_info(const struct kernel_shape *shape, uint32_t index, void *buf,
+			     size_t len, size_t *needed)
+{
+	struct answer answer = {
+		.size = UAPI_REGION_SIZE,
+		.link = UAPI_REGION_CAP_OFFSET,
+		.flags_at = UAPI_REGION_FLAGS,
+		.caps_flag = UAPI_REGION_FLAG_CAPS,
+		.cap_at = UAPI_REGION_CAP_OFFSET,
+	};
+	uint64_t size = 0;
+	uint32_t flags = 0;
+
+	switch (index) {
+	case SWDEV_BAR:
+		component_bar(shape, &answer, &size, &flags);
+		break;
+	case UAPI_REGION_INDEX_CONFIG:
+		size = PCI_CONFIG_SIZE;
+		flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
+		break;
+	case SHAPE_REGION_REGS:
+		register_region(shape, &answer, &size, &flags);
+		break;
+	case SHAPE_REGION_MEMORY:
+		size = shape->dev->settings.memory_size;
+		flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE | UAPI_REGION_FLAG_MMAP;
+		add_type(&answer, UAPI_SUBTYPE_CXL_MEMORY);
+		break;
+	default:
+		if (index >= SHAPE_NUM_REGIONS)
+			return -EINVAL;
+		break;
+	}
+	put_le32(answer.bytes + UAPI_REGION_FLAGS, flags);
+	put_le32(answer.bytes + UAPI_REGION_INDEX, index);
+	put_le64(answer.bytes + UAPI_REGION_BYTES, size);
+	put_le64(answer.bytes + UAPI_REGION_OFFSET, (uint64_t)index << UAPI_OFFSET_SHIFT);
+	return give(&answer, UAPI_REGION_SIZE, buf, len, needed);
+}

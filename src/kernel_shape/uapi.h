@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * Numbers of the VFIO user interface, CXL part included, as little-endian byte layouts. They stand
+ * here once: the kernel shapes write these bytes, the readers in vfio/ parse them. Build hosts may
+ * have older headers than the kernels we talk to, so none of this comes from <linux/vfio.h>; where
+ * it has the same number, src/vfio/uapi_check.c compares.
+ */
+#ifndef CXLVM_KERNEL_SHAPE_UAPI_H
+#define CXLVM_KERNEL_SHAPE_UAPI_H
+
+/* Device info. */
+#define UAPI_INFO_ARGSZ       0 /* u32 */
+#define UAPI_INFO_FLAGS       4 /* u32 */
+#define UAPI_INFO_NUM_REGIONS 8
+#define UAPI_INFO_NUM_IRQS    12
+#define UAPI_INFO_CAP_OFFSET  16
+#define UAPI_INFO_SIZE        24 /* with padding, without capabilities */
+
+#define UAPI_INFO_FLAG_RESET (1u << 0)
+#define UAPI_INFO_FLAG_PCI   (1u << 1)
+#define UAPI_INFO_FLAG_CAPS  (1u << 7)
+#define UAPI_INFO_FLAG_CXL   (1u << 9)
+
+/* Region info. */
+#define UAPI_REGION_ARGSZ      0
+#define UAPI_REGION_FLAGS      4
+#define UAPI_REGION_INDEX      8
+#define UAPI_REGION_CAP_OFFSET 12
+#define UAPI_REGION_BYTES      16 /* u64 size */
+#define UAPI_REGION_OFFSET     24 /* u64 offset in the file */
+#define UAPI_REGION_SIZE       32
+
+#define UAPI_REGION_FLAG_READ  (1u << 0)
+#define UAPI_REGION_FLAG_WRITE (1u << 1)
+#define UAPI_REGION_FLAG_MMAP  (1u << 2)
+#define UAPI_REGION_FLAG_CAPS  (1u << 3)
+
+/* Capability header: id u16, version u16, next u32 (from the start of the buffer). */
+#define UAPI_CAP_ID      0
+#define UAPI_CAP_VERSION 2
+#define UAPI_CAP_NEXT    4
+#define UAPI_CAP_HEADER  8
+
+#define UAPI_REGION_CAP_SPARSE   1u
+#define UAPI_REGION_CAP_TYPE     2u
+#define UAPI_REGION_CAP_CXL_REGS 6u /* generations 4 to 6; any id above 5 is tried */
+#define UAPI_DEVICE_CAP_CXL      6u /* generations 2 and 3 */
+
+/* Sparse mmap capability: u32 number of areas, u32 reserved, then offset and size u64 each. */
+#define UAPI_SPARSE_COUNT 8
+#define UAPI_SPARSE_AREAS 16
+#define UAPI_SPARSE_AREA  16
+
+/* Type capability: u32 type, u32 subtype. */
+#define UAPI_TYPE_TYPE    8
+#define UAPI_TYPE_SUBTYPE 12
+#define UAPI_TYPE_SIZE    16
+
+#define UAPI_TYPE_CXL           0x80001e98u /* vendor type; generation 4 uses type 4 */
+#define UAPI_SUBTYPE_CXL_MEMORY 1u
+#define UAPI_SUBTYPE_CXL_REGS   2u
+
+/* Device capability of generation 2. */
+#define UAPI_CXL2_BAR           8  /* u8 */
+#define UAPI_CXL2_FLAGS         12 /* u32 */
+#define UAPI_CXL2_CM_OFFSET     16 /* u64: of the CM area in the BAR */
+#define UAPI_CXL2_MEMORY_REGION 24 /* u32 */
+#define UAPI_CXL2_REGS_REGION   28 /* u32 */
+#define UAPI_CXL2_SIZE          32
+
+#define UAPI_CXL2_FLAG_COMMITTED (1u << 0)
+#define UAPI_CXL2_FLAG_CACHE     (1u << 1)
+
+/* Geometry capability on the register region, generations 4 to 6. */
+#define UAPI_GEOMETRY_BAR    8  /* u32 */
+#define UAPI_GEOMETRY_OFFSET 16 /* u64: of the HDM decoder capability in the BAR */
+#define UAPI_GEOMETRY_SIZE   24
+
+#define UAPI_REGION_INDEX_ROM     6u
+#define UAPI_REGION_INDEX_CONFIG  7u
+#define UAPI_REGION_INDEX_VGA     8u
+#define UAPI_REGION_INDEX_DYNAMIC 9u
+#define UAPI_NUM_IRQS             5u
+
+/* Where the kernel packs the region index in file offsets. Not part of the interface. */
+#define UAPI_OFFSET_SHIFT 40u
+
+#endif

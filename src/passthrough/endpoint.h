@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The endpoint, for the files of this room. */
+#ifndef CXLVM_PASSTHROUGH_ENDPOINT_H
+#define CXLVM_PASSTHROUGH_ENDPOINT_H
+
+#include <cxlvm/passthrough.h>
+
+#include "base/trace.h"
+#include "vfio/description.h"
+#include "window/machine.h"
+
+#define IOVA_RANGES_MAX 32
+#define EXCLUDES_MAX    4
+#define SPANS_MAX       (EXCLUDES_MAX + 1)
+
+struct cxlvm_endpoint {
+	/* Given at realize, constant. The tables are copies: shorter ones end in NULL. */
+	struct cxlvm_machine *machine;
+	struct cxlvm_device_ops ops;
+	void *device;
+	struct cxlvm_host_ops host_ops;
+	void *host;
+	char name[CXLVM_NAME_MAX];
+	uint32_t bridge_uid;
+	uint8_t port;
+	uint64_t page_size;
+	bool has_window_base;
+	struct cxlvm_gpa window_base;
+	size_t n_iova;
+	struct cxlvm_iova_range iova[IOVA_RANGES_MAX];
+	size_t n_exclude;
+	struct cxlvm_bar_range exclude[EXCLUDES_MAX];
+
+	/* Found at realize, constant. */
+	struct vfio_description desc;
+	uint16_t real_lock; /* CONFIG_LOCK as the device has it */
+	size_t n_spans;
+	struct cxlvm_bar_range spans[SPANS_MAX];
+
+	/* What the guest sees; dwords and flags are read without a lock. */
+	struct cxlvm_endpoint_state state;
+	bool dark; /* unrealized */
+
+	/* Changed by the verbs. */
+	struct window_hold hold;
+	bool machine_done;
+	enum cxlvm_reset_kind pending; /* strongest kind prepared and not done */
+	bool was_programmed;
+	char unusable[CXLVM_ERROR_MESSAGE_MAX];
+
+	/* The map: n_areas is published last and read by a signal handler. */
+	size_t n_areas;
+	struct cxlvm_memory_area areas[AREAS_MAX];
+	bool dma_mapped;
+
+	/* A config write between begin and end. */
+	uint32_t write_offset;
+	unsigned int write_length;
+	uint32_t write_value;
+
+	struct cxlvm_endpoint_counters counters;
+};
+
+/* Reset values of what the guest sees, for the locked policy before it is programmed. */
+void endpoint_state_reset(struct cxlvm_endpoint *ep);
+
+/* The window as asked for, and the base of decoder 0 once the window has one. */
+struct window_request endpoint_window_request(const struct cxlvm_endpoint *ep);
+struct cxlvm_gpa endpoint_base(const struct cxlvm_endpoint *ep);
+
+/* Is [base, base + size) inside one usable I/O address range? (WIN-3) */
+int endpoint_check_iova(const struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
+			struct cxlvm_error *err);
+
+/* Which parts of the BAR are trapped (OVL-1 to OVL-4). */
+int endpoint_build_spans(struct cxlvm_endpoint *ep, struct cxlvm_error *err);
+
+/*
+ * The real Memory Space bit: on while the device is usable. *was tells what it was, so that it can
+ * be put back.
+ */
+int endpoint_memory_space_on(struct cxlvm_endpoint *ep, bool *was, struct cxlvm_error *err);
+void endpoint_memory_space_restore(struct cxlvm_endpoint *ep, bool was);
+
+/* Bring the map in line with P3: enabled exactly when the registers and the device say so. */
+void endpoint_map_update(struct cxlvm_endpoint *ep);
+/* Disabled, and out of the I/O address space. */
+void endpoint_map_withdraw(struct cxlvm_endpoint *ep);
+/* Map every area into this process and have the host prepare it, or nothing. */
+int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_error *err);
+void endpoint_map_destroy(struct cxlvm_endpoint *ep);
+
+/* The programming transaction (contract 6.3). */
+int endpoint_program(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind,
+		     struct cxlvm_error *err);
+
+/*
+ * Generation 2: the kernel's decoder. program writes base and lock unless they are there;
+ * on failure the values read before are back, or the device is marked unusable.
+ */
+struct kernel_decoder {
+	uint32_t control;
+	uint32_t base_low;
+	uint32_t base_high;
+	bool written; /* anything was */
+};
+int kernel_decoder_program(struct cxlvm_endpoint *ep, struct kernel_decoder *before,
+			   struct cxlvm_error *err);
+void kernel_decoder_restore(struct cxlvm_endpoint *ep, const struct kernel_decoder *before);
+
+void endpoint_event(struct cxlvm_endpoint *ep, enum cxlvm_event_kind kind, int code,
+		    const char *text);
+void endpoint_trace(struct cxlvm_endpoint *ep, enum cxlvm_trace_id id, const uint64_t *args,
+		    unsigned int n_args);
+
+/* Arguments are evaluated only when the trace point is on. */
+#define TRACE(ep, id, ...)                                                              \
+	do {                                                                            \
+		if (trace_is_on(&(ep)->machine->trace, CXLVM_TRACE_##id)) {             \
+			const uint64_t trace_args[] = { 0, ##__VA_ARGS__ };             \
+			endpoint_trace(ep, CXLVM_TRACE_##id, trace_args + 1,            \
+				       sizeof(trace_args) / sizeof(trace_args[0]) - 1); \
+		}                                                                       \
+	} while (0)
+
+static inline void count(uint64_t *counter)
+{
+	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+static inline bool flag_is_set(const uint8_t *flag)
+{
+	return __atomic_load_n(flag, __ATOMIC_RELAXED);
+}
+
+static inline void flag_set(uint8_t *flag, bool value)
+{
+	__atomic_store_n(flag, value, __ATOMIC_RELAXED);
+}
+
+static inline bool is_dark(const struct cxlvm_endpoint *ep)
+{
+	return __atomic_load_n(&ep->dark, __ATOMIC_ACQUIRE);
+}
+
+#endif

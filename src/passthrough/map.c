@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Device memory: mapped into this process once, shown to the guest when the registers say so. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/math.h"
+#include "decoder/decoder.h"
+#include "passthrough/endpoint.h"
+#include "regs/dvsec.h"
+#include "regs/pci.h"
+
+/* What congruence of guest and host address is asked for: the largest page that can be used. */
+#define HUGE_PAGE     ((uint64_t)2 << 20)
+#define GIGANTIC_PAGE ((uint64_t)1 << 30)
+
+static bool memory_enabled(const struct cxlvm_endpoint *ep)
+{
+	const struct reg_row *row = &dvsec_device_table.rows[CXLDEV_MEM_ENABLE];
+
+	return __atomic_load_n(&ep->state.dvsec_control, __ATOMIC_RELAXED) >> row->lsb & 1;
+}
+
+/* P3, in one place. */
+static bool wants_map(const struct cxlvm_endpoint *ep)
+{
+	return ep->n_areas && decoder_is_committed(ep->state.hdm) &&
+	       decoder_is_enabled(ep->state.hdm) && memory_enabled(ep) &&
+	       flag_is_set(&ep->state.usable);
+}
+
+void endpoint_map_update(struct cxlvm_endpoint *ep)
+{
+	bool wanted = wants_map(ep);
+
+	if (wanted == flag_is_set(&ep->state.mapped))
+		return;
+	if (wanted) {
+		ep->host_ops.enable(ep->host, ep->areas, ep->n_areas);
+		flag_set(&ep->state.mapped, true);
+		TRACE(ep, MAP_ENABLE, endpoint_base(ep).value, ep->desc.memory_size);
+	} else {
+		ep->host_ops.disable(ep->host, ep->areas, ep->n_areas);
+		flag_set(&ep->state.mapped, false);
+		TRACE(ep, MAP_DISABLE, endpoint_base(ep).value, ep->desc.memory_size);
+	}
+}
+
+void endpoint_map_withdraw(struct cxlvm_endpoint *ep)
+{
+	flag_set(&ep->state.usable, false);
+	endpoint_map_update(ep);
+	/* DMA-4, DMA-5: exactly what was mapped, and after the CPU. */
+	if (ep->dma_mapped)
+		ep->host_ops.dma_unmap(ep->host, ep->areas, ep->n_areas);
+	ep->dma_mapped = false;
+}
+
+static void unmap_areas(struct cxlvm_endpoint *ep, size_t n)
+{
+	while (n--)
+		ep->ops.unmap(ep->device, ep->areas[n].address, ep->areas[n].size);
+}
+
+int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	const struct vfio_description *desc = &ep->desc;
+	struct cxlvm_gpa base = endpoint_base(ep);
+	size_t n;
+	int ret;
+
+	for (n = 0; n < desc->n_areas; n++) {
+		struct cxlvm_memory_area *area = &ep->areas[n];
+		struct cxlvm_map_request request = {
+			.region = desc->memory_region,
+			.offset = desc->areas[n].offset,
+			.size = desc->areas[n].size,
+			.guest = { base.value + desc->areas[n].offset },
+			.alignment =
+				desc->areas[n].size >= GIGANTIC_PAGE ? GIGANTIC_PAGE : HUGE_PAGE,
+		};
+
+		ret = ep->ops.map(ep->device, &request, &area->address);
+		if (ret) {
+			cxlvm_error_set(err, ret,
+					"%s: mapping 0x%" PRIx64 " bytes of device memory: %s",
+					ep->name, request.size, strerror(-ret));
+			unmap_areas(ep, n);
+			return ret;
+		}
+		area->offset.value = request.offset;
+		area->size = request.size;
+		area->guest = request.guest;
+	}
+	ret = ep->host_ops.prepare(ep->host, ep->areas, n, err);
+	if (ret) {
+		cxlvm_error_set(err, ret, "%s: the host cannot map device memory: %s", ep->name,
+				strerror(-ret));
+		unmap_areas(ep, n);
+		return ret;
+	}
+	__atomic_store_n(&ep->n_areas, n, __ATOMIC_RELEASE);
+	return 0;
+}
+
+void endpoint_map_destroy(struct cxlvm_endpoint *ep)
+{
+	size_t n = ep->n_areas;
+
+	if (!n)
+		return;
+	__atomic_store_n(&ep->n_areas, 0, __ATOMIC_RELEASE);
+	ep->host_ops.release(ep->host, ep->areas, n);
+	unmap_areas(ep, n);
+}
+
+bool cxlvm_endpoint_host_owns_address(const struct cxlvm_endpoint *ep, const void *address)
+{
+	size_t n = __atomic_load_n(&ep->n_areas, __ATOMIC_ACQUIRE);
+
+	for (size_t i = 0; i < n; i++)
+		if ((uintptr_t)address - (uintptr_t)ep->areas[i].address < ep->areas[i].size)
+			return true;
+	return false;
+}
+
+size_t cxlvm_endpoint_memory_areas(const struct cxlvm_endpoint *ep, struct cxlvm_memory_area *areas,
+				   size_t n)
+{
+	for (size_t i = 0; i < n && i < ep->n_areas; i++)
+		areas[i] = ep->areas[i];
+	return ep->n_areas;
+}
+
+/* The command register of the real device. */
+#define COMMAND_OFFSET (pci_header_table.rows[PCI_MEMORY_SPACE].offset)
+#define MEMORY_SPACE   (1u << pci_header_table.rows[PCI_MEMORY_SPACE].lsb)
+
+static int write_command(struct cxlvm_endpoint *ep, uint16_t command)
+{
+	uint8_t bytes[2];
+
+	put_le16(bytes, command);
+	return ep->ops.write(ep->device, CXLVM_REGION_CONFIG, COMMAND_OFFSET, bytes, sizeof(bytes));
+}
+
+static int read_command(struct cxlvm_endpoint *ep, uint16_t *command)
+{
+	uint8_t bytes[2];
+	int ret =
+		ep->ops.read(ep->device, CXLVM_REGION_CONFIG, COMMAND_OFFSET, bytes, sizeof(bytes));
+
+	*command = ret ? 0 : get_le16(bytes);
+	return ret;
+}
+
+int endpoint_memory_space_on(struct cxlvm_endpoint *ep, bool *was, struct cxlvm_error *err)
+{
+	uint16_t command;
+	int ret = read_command(ep, &command);
+
+	*was = command & MEMORY_SPACE;
+	if (!ret && !*was)
+		ret = write_command(ep, (uint16_t)(command | MEMORY_SPACE));
+	if (ret)
+		return cxlvm_error_set(err, ret, "%s: access to the PCI command register: %s",
+				       ep->name, strerror(-ret));
+	return 0;
+}
+
+void endpoint_memory_space_restore(struct cxlvm_endpoint *ep, bool was)
+{
+	uint16_t command;
+
+	if (was || read_command(ep, &command))
+		return;
+	(void)write_command(ep, (uint16_t)(command & ~MEMORY_SPACE));
+}

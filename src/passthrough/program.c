@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The programming transaction (contract 6.3): a table of steps, each with its undo. Either all of
+ * them succeed, or those that did are undone in reverse.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/math.h"
+#include "decoder/decoder.h"
+#include "passthrough/endpoint.h"
+
+struct transaction {
+	struct cxlvm_endpoint *ep;
+	bool mirrors_bridge; /* the host bridge's decoder changes with this kind of reset */
+	struct decoder_setting setting;
+	bool memory_space; /* as it was */
+	bool map_created;
+	struct kernel_decoder kernel;
+};
+
+/* Section 4 and 6.4 once more, with the values that will be used. */
+static int validate(struct transaction *t, struct cxlvm_error *err)
+{
+	struct cxlvm_endpoint *ep = t->ep;
+	struct window_request request = endpoint_window_request(ep);
+	uint32_t hdm[DECODER_DWORDS];
+	int ret;
+
+	ret = window_check(ep->machine, &request, &ep->hold, err);
+	if (ret)
+		return ret;
+	t->setting = (struct decoder_setting){
+		.base = endpoint_base(ep).value,
+		.size = ep->desc.memory_size,
+	};
+	/* On a copy: what cannot be committed is found before anything changes. */
+	decoder_reset(hdm, ep->desc.hdm_capability);
+	ret = decoder_commit_locked(hdm, &t->setting);
+	if (ret)
+		return cxlvm_error_set(err, ret,
+				       "%s: window base and size are not multiples of "
+				       "256 MiB",
+				       ep->name);
+	return 0;
+}
+
+static int memory_space(struct transaction *t, struct cxlvm_error *err)
+{
+	return endpoint_memory_space_on(t->ep, &t->memory_space, err);
+}
+
+static void undo_memory_space(struct transaction *t)
+{
+	endpoint_memory_space_restore(t->ep, t->memory_space);
+}
+
+static int ask_device(struct transaction *t, struct cxlvm_error *err)
+{
+	struct cxlvm_endpoint *ep = t->ep;
+
+	return vfio_decoder_check(&ep->ops, ep->device, &ep->desc, err);
+}
+
+static int create_map(struct transaction *t, struct cxlvm_error *err)
+{
+	int ret;
+
+	if (t->ep->n_areas)
+		return 0;
+	ret = endpoint_map_create(t->ep, err);
+	t->map_created = !ret;
+	return ret;
+}
+
+static void undo_map(struct transaction *t)
+{
+	if (t->map_created)
+		endpoint_map_destroy(t->ep);
+}
+
+static int kernel_decoder(struct transaction *t, struct cxlvm_error *err)
+{
+	/* Generations 3 to 6 are never written. */
+	if (!t->ep->desc.kernel_decoder)
+		return 0;
+	return kernel_decoder_program(t->ep, &t->kernel, err);
+}
+
+static void undo_kernel_decoder(struct transaction *t)
+{
+	kernel_decoder_restore(t->ep, &t->kernel);
+}
+
+/* Never skipped because of who owns the memory (DMA-3). */
+static int map_dma(struct transaction *t, struct cxlvm_error *err)
+{
+	struct cxlvm_endpoint *ep = t->ep;
+	int ret;
+
+	if (!ep->host_ops.dma_map)
+		return 0;
+	ret = ep->host_ops.dma_map(ep->host, ep->areas, ep->n_areas, err);
+	if (ret)
+		return cxlvm_error_set(err, ret, "%s: mapping device memory for DMA: %s", ep->name,
+				       strerror(-ret));
+	ep->dma_mapped = true;
+	return 0;
+}
+
+static void undo_dma(struct transaction *t)
+{
+	struct cxlvm_endpoint *ep = t->ep;
+
+	if (ep->dma_mapped)
+		ep->host_ops.dma_unmap(ep->host, ep->areas, ep->n_areas);
+	ep->dma_mapped = false;
+}
+
+static int publish_bridge(struct transaction *t, struct cxlvm_error *err)
+{
+	struct cxlvm_endpoint *ep = t->ep;
+	struct cxlvm_bridge_decoder decoder = {
+		.base = { t->setting.base },
+		.size = t->setting.size,
+		.port = ep->port,
+	};
+	uint32_t hdm[DECODER_DWORDS];
+	int ret;
+
+	if (!t->mirrors_bridge)
+		return 0;
+	decoder_reset(hdm, 0);
+	(void)decoder_commit_locked(hdm, &t->setting); /* validated */
+	decoder.control = decoder_control(hdm);
+	decoder.global_control = decoder_global_control(hdm);
+	ret = ep->host_ops.bridge_decoder(ep->host, ep->bridge_uid, &decoder);
+	if (ret) {
+		cxlvm_error_set(err, ret,
+				"%s: host bridge %u cannot show its HDM decoder 0 committed over "
+				"0x%llx-0x%llx: %s",
+				ep->name, ep->bridge_uid, (unsigned long long)t->setting.base,
+				(unsigned long long)(t->setting.base + (t->setting.size - 1)),
+				strerror(-ret));
+		cxlvm_error_hint(err, "the host bridge needs an HDM decoder capability even with "
+				      "one root port");
+	}
+	return ret;
+}
+
+/* Cannot fail, so it has no undo: registers and map change together. */
+static int publish(struct transaction *t, struct cxlvm_error *err)
+{
+	struct cxlvm_endpoint *ep = t->ep;
+	const uint32_t *hdm = ep->state.hdm;
+
+	(void)err;
+	(void)decoder_commit_locked(ep->state.hdm, &t->setting); /* validated */
+	ep->unusable[0] = '\0';
+	flag_set(&ep->state.usable, true);
+	endpoint_map_update(ep);
+	TRACE(ep, LOCKED_HDM, t->setting.base, (uint32_t)decoder_base(hdm), decoder_base(hdm) >> 32,
+	      decoder_control(hdm));
+	return 0;
+}
+
+static const struct {
+	int (*run)(struct transaction *t, struct cxlvm_error *err);
+	void (*undo)(struct transaction *t);
+} steps[] = {
+	{ validate, NULL },
+	{ memory_space, undo_memory_space },
+	{ ask_device, NULL },
+	{ create_map, undo_map },
+	{ kernel_decoder, undo_kernel_decoder },
+	{ map_dma, undo_dma },
+	{ publish_bridge, NULL },
+	{ publish, NULL },
+};
+
+int endpoint_program(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind, struct cxlvm_error *err)
+{
+	struct transaction t = {
+		.ep = ep,
+		.mirrors_bridge = kind == CXLVM_RESET_SYSTEM || kind == CXLVM_RESET_WAKEUP,
+	};
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		ret = steps[i].run(&t, err);
+		if (ret)
+			break;
+	}
+	if (!ret)
+		return 0;
+	TRACE(ep, PROGRAM_FAILED, i, (uint64_t)-ret);
+	while (i--)
+		if (steps[i].undo)
+			steps[i].undo(&t);
+	return ret;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Beginning and end of an endpoint: realize, machine done, unrealize, free. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/math.h"
+#include "passthrough/endpoint.h"
+#include "regs/dvsec.h"
+#include "regs/pci.h"
+
+/* Take over the part of a table that its owner compiled. */
+#define COPY_OPS(to, from) \
+	memcpy(to, from, (from)->size < sizeof(*(to)) ? (from)->size : sizeof(*(to)))
+
+static int check_config(const struct cxlvm_endpoint_config *config, struct cxlvm_error *err)
+{
+	const char *name = config->size >= sizeof(*config) ? config->name : NULL;
+
+	if (!name || !*name || strlen(name) >= CXLVM_NAME_MAX)
+		return cxlvm_error_set(err, -EINVAL,
+				       "endpoint configuration of %zu bytes (%zu known), with a "
+				       "name of 1 to %u bytes",
+				       config->size, sizeof(*config), CXLVM_NAME_MAX - 1);
+	if (!is_power_of_two(config->page_size) || config->page_size < 4096 ||
+	    config->page_size > 65536)
+		return cxlvm_error_set(err, -EINVAL,
+				       "%s: host page size %" PRIu64
+				       " is not a power of two from 4096 to 65536",
+				       name, config->page_size);
+	if (config->n_iova > IOVA_RANGES_MAX || config->n_exclude > EXCLUDES_MAX)
+		return cxlvm_error_set(
+			err, -EINVAL,
+			"%s: %zu I/O address ranges and %zu excluded ranges, at most "
+			"%u and %u",
+			name, config->n_iova, config->n_exclude, IOVA_RANGES_MAX, EXCLUDES_MAX);
+	for (size_t i = 0; i < config->n_exclude; i++)
+		if (!range_is_valid(config->exclude[i].offset, config->exclude[i].size))
+			return cxlvm_error_set(err, -EINVAL,
+					       "%s: excluded range 0x%" PRIx64 "+0x%" PRIx64
+					       " of BAR %u is empty or wraps around",
+					       name, config->exclude[i].offset,
+					       config->exclude[i].size, config->exclude[i].bar);
+	return 0;
+}
+
+static int check_ops(const struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	const struct cxlvm_device_ops *d = &ep->ops;
+	const struct cxlvm_host_ops *h = &ep->host_ops;
+
+	if (!d->info || !d->region_info || !d->read || !d->write || !d->map || !d->unmap)
+		return cxlvm_error_set(err, -EINVAL, "%s: a device operation is missing", ep->name);
+	if (!h->prepare || !h->release || !h->enable || !h->disable || !h->bridge_decoder ||
+	    !h->now_ns || !h->sleep_ms || !h->dma_map != !h->dma_unmap)
+		return cxlvm_error_set(err, -EINVAL, "%s: a host operation is missing", ep->name);
+	return 0;
+}
+
+static void take_config(struct cxlvm_endpoint *ep, const struct cxlvm_endpoint_config *config)
+{
+	snprintf(ep->name, sizeof(ep->name), "%s", config->name);
+	ep->bridge_uid = config->bridge_uid;
+	ep->port = config->port;
+	ep->page_size = config->page_size;
+	ep->has_window_base = config->has_window_base;
+	ep->window_base = config->window_base;
+	ep->n_iova = config->n_iova;
+	for (size_t i = 0; i < config->n_iova; i++)
+		ep->iova[i] = config->iova[i];
+	ep->n_exclude = config->n_exclude;
+	for (size_t i = 0; i < config->n_exclude; i++)
+		ep->exclude[i] = config->exclude[i];
+}
+
+struct window_request endpoint_window_request(const struct cxlvm_endpoint *ep)
+{
+	return (struct window_request){
+		.owner = ep->name,
+		.bridge_uid = ep->bridge_uid,
+		.size = ep->desc.memory_size,
+		.base = ep->has_window_base ? &ep->window_base : NULL,
+	};
+}
+
+struct cxlvm_gpa endpoint_base(const struct cxlvm_endpoint *ep)
+{
+	return ep->has_window_base ? ep->window_base : window_info(ep->machine, &ep->hold)->base;
+}
+
+int endpoint_check_iova(const struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
+			struct cxlvm_error *err)
+{
+	uint64_t last = base.value + (ep->desc.memory_size - 1);
+
+	for (size_t i = 0; i < ep->n_iova; i++)
+		if (ep->iova[i].first.value <= base.value && last <= ep->iova[i].last.value)
+			return 0;
+	if (!ep->n_iova)
+		return 0;
+	cxlvm_error_set(err, -ERANGE,
+			"%s: device memory at 0x%" PRIx64 "-0x%" PRIx64
+			" is in none of the %zu usable I/O address ranges (the first is 0x%" PRIx64
+			"-0x%" PRIx64 ")",
+			ep->name, base.value, last, ep->n_iova, ep->iova[0].first.value,
+			ep->iova[0].last.value);
+	cxlvm_error_hint(err, "give the window a base inside one of them");
+	return -ERANGE;
+}
+
+/* The window: reserved until the map is final, matched and claimed when it is. */
+static int take_window(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	struct window_request request = endpoint_window_request(ep);
+	int ret;
+
+	if (!cxlvm_machine_is_frozen(ep->machine)) {
+		ret = window_reserve(ep->machine, &request, &ep->hold, err);
+		if (!ret)
+			TRACE(ep, WINDOW_RESERVED, request.size);
+		return ret;
+	}
+	ret = window_match(ep->machine, &request, &ep->hold, err);
+	if (!ret)
+		ret = endpoint_check_iova(ep, endpoint_base(ep), err);
+	if (!ret)
+		ret = window_claim(ep->machine, &ep->hold, ep->name, err);
+	if (ret) {
+		window_release(ep->machine, &ep->hold);
+		return ret;
+	}
+	TRACE(ep, WINDOW_CLAIMED, endpoint_base(ep).value, request.size);
+	return 0;
+}
+
+/* Whether the CXL configuration of the device is locked for good (8.1.3.6). */
+static int read_config_lock(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	uint8_t bytes[2];
+	uint32_t at = ep->desc.dvsec + dvsec_device_table.rows[CXLDEV_CONFIG_LOCK].offset;
+	int ret = ep->ops.read(ep->device, CXLVM_REGION_CONFIG, at, bytes, sizeof(bytes));
+
+	if (ret)
+		return cxlvm_error_set(err, ret, "config space: read of 2 bytes at 0x%x: %s", at,
+				       strerror(-ret));
+	ep->real_lock = get_le16(bytes) & 1;
+	return 0;
+}
+
+static int discover(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	const struct vfio_description *desc = &ep->desc;
+	int ret = vfio_describe(&ep->ops, ep->device, ep->page_size, &ep->desc, err);
+
+	if (!ret)
+		ret = read_config_lock(ep, err);
+	if (!ret)
+		ret = endpoint_build_spans(ep, err);
+	if (ret)
+		return ret;
+	TRACE(ep, DETECTED, desc->generation, desc->flags);
+	TRACE(ep, REGIONS, desc->memory_region, desc->memory_size, desc->regs_region,
+	      desc->n_areas);
+	TRACE(ep, SETUP_PARAMS, desc->bar, desc->hdm_offset, desc->served_size, desc->memory_size);
+	for (size_t i = 0; i < ep->n_spans; i++)
+		TRACE(ep, BAR_SUBREGION, ep->spans[i].bar, ep->spans[i].offset, ep->spans[i].size);
+	return 0;
+}
+
+/* Prefix the message with the device it is about. */
+static void name_device(struct cxlvm_error *err, const char *name)
+{
+	char message[CXLVM_ERROR_MESSAGE_MAX];
+	size_t n = strlen(name);
+
+	if (!err || (!strncmp(err->message, name, n) && err->message[n] == ':'))
+		return;
+	memcpy(message, err->message, sizeof(message));
+	snprintf(err->message, sizeof(err->message), "%.63s: %.180s", name, message);
+}
+
+int cxlvm_endpoint_realize(struct cxlvm_machine *machine,
+			   const struct cxlvm_endpoint_config *config,
+			   const struct cxlvm_device_ops *ops, void *device,
+			   const struct cxlvm_host_ops *host_ops, void *host,
+			   struct cxlvm_endpoint **endpoint, struct cxlvm_error *err)
+{
+	struct cxlvm_endpoint *ep;
+	bool memory_space;
+	int ret;
+
+	ret = check_config(config, err);
+	if (ret)
+		return ret;
+	ep = calloc(1, sizeof(*ep));
+	if (!ep)
+		return cxlvm_error_set(err, -ENOMEM, "%s: no memory", config->name);
+	ep->machine = machine;
+	ep->device = device;
+	ep->host = host;
+	COPY_OPS(&ep->ops, ops);
+	COPY_OPS(&ep->host_ops, host_ops);
+	take_config(ep, config);
+	ret = check_ops(ep, err);
+	if (!ret)
+		ret = endpoint_memory_space_on(ep, &memory_space, err);
+	if (ret)
+		goto fail;
+	ret = discover(ep, err);
+	if (!ret)
+		ret = take_window(ep, err);
+	if (ret) {
+		endpoint_memory_space_restore(ep, memory_space);
+		goto fail;
+	}
+	endpoint_state_reset(ep);
+	*endpoint = ep;
+	return 0;
+fail:
+	name_device(err, ep->name);
+	free(ep);
+	return ret;
+}
+
+int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	struct window_request request = endpoint_window_request(ep);
+	int ret;
+
+	if (is_dark(ep))
+		return cxlvm_error_set(err, -ENODEV, "%s: the device is gone", ep->name);
+	if (!cxlvm_machine_is_frozen(ep->machine)) {
+		cxlvm_error_set(err, -EAGAIN, "%s: window of 0x%" PRIx64 " has no address yet",
+				ep->name, request.size);
+		cxlvm_error_hint(err, "freeze the machine first");
+		return -EAGAIN;
+	}
+	ret = window_check(ep->machine, &request, &ep->hold, err);
+	if (!ret)
+		ret = endpoint_check_iova(ep, endpoint_base(ep), err);
+	if (!ret && !ep->hold.claimed) {
+		ret = window_claim(ep->machine, &ep->hold, ep->name, err);
+		if (!ret)
+			TRACE(ep, WINDOW_CLAIMED, endpoint_base(ep).value, request.size);
+	}
+	if (!ret)
+		ep->machine_done = true;
+	return ret;
+}
+
+void cxlvm_endpoint_unrealize(struct cxlvm_endpoint *ep)
+{
+	if (!ep || is_dark(ep))
+		return;
+	endpoint_map_withdraw(ep);
+	window_release(ep->machine, &ep->hold);
+	TRACE(ep, WINDOW_RELEASED);
+	TRACE(ep, PUT_DEVICE);
+	ep->machine_done = false;
+	__atomic_store_n(&ep->dark, true, __ATOMIC_RELEASE);
+}
+
+void cxlvm_endpoint_free(struct cxlvm_endpoint *ep)
+{
+	if (!ep)
+		return;
+	cxlvm_endpoint_unrealize(ep);
+	endpoint_map_destroy(ep);
+	free(ep);
+}

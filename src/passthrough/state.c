@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Getters, events and traces of an endpoint. */
+#include <string.h>
+
+#include "decoder/decoder.h"
+#include "passthrough/endpoint.h"
+
+_Static_assert(sizeof(((struct cxlvm_endpoint_state *)0)->hdm) == 4 * DECODER_DWORDS,
+	       "the public state holds the decoder");
+
+const char *cxlvm_endpoint_name(const struct cxlvm_endpoint *ep)
+{
+	return ep->name;
+}
+
+unsigned int cxlvm_endpoint_generation(const struct cxlvm_endpoint *ep)
+{
+	return ep->desc.generation;
+}
+
+bool cxlvm_endpoint_firmware_committed(const struct cxlvm_endpoint *ep)
+{
+	return ep->desc.firmware_committed;
+}
+
+uint64_t cxlvm_endpoint_memory_size(const struct cxlvm_endpoint *ep)
+{
+	return ep->desc.memory_size;
+}
+
+bool cxlvm_endpoint_is_committed(const struct cxlvm_endpoint *ep)
+{
+	return decoder_is_committed(ep->state.hdm);
+}
+
+bool cxlvm_endpoint_memory_mapped(const struct cxlvm_endpoint *ep)
+{
+	return flag_is_set(&ep->state.mapped);
+}
+
+bool cxlvm_endpoint_window_base(const struct cxlvm_endpoint *ep, struct cxlvm_gpa *base)
+{
+	if (!ep->hold.held || !window_info(ep->machine, &ep->hold)->has_base)
+		return false;
+	*base = endpoint_base(ep);
+	return true;
+}
+
+const char *cxlvm_endpoint_unusable_reason(const struct cxlvm_endpoint *ep)
+{
+	return ep->unusable;
+}
+
+void cxlvm_endpoint_get_state(const struct cxlvm_endpoint *ep, struct cxlvm_endpoint_state *state)
+{
+	memcpy(state, &ep->state, sizeof(*state));
+}
+
+void cxlvm_endpoint_get_counters(const struct cxlvm_endpoint *ep,
+				 struct cxlvm_endpoint_counters *counters)
+{
+	const struct cxlvm_endpoint_counters *c = &ep->counters;
+
+	*counters = (struct cxlvm_endpoint_counters){
+		.reads = __atomic_load_n(&c->reads, __ATOMIC_RELAXED),
+		.writes = __atomic_load_n(&c->writes, __ATOMIC_RELAXED),
+		.bad_accesses = __atomic_load_n(&c->bad_accesses, __ATOMIC_RELAXED),
+		.device_errors = __atomic_load_n(&c->device_errors, __ATOMIC_RELAXED),
+		.programmed = __atomic_load_n(&c->programmed, __ATOMIC_RELAXED),
+		.program_failures = __atomic_load_n(&c->program_failures, __ATOMIC_RELAXED),
+	};
+}
+
+void endpoint_event(struct cxlvm_endpoint *ep, enum cxlvm_event_kind kind, int code,
+		    const char *text)
+{
+	struct cxlvm_event event = {
+		.kind = kind,
+		.device = ep->name,
+		.code = code,
+		.text = text,
+	};
+
+	if (ep->host_ops.event)
+		ep->host_ops.event(ep->host, &event);
+}
+
+void endpoint_trace(struct cxlvm_endpoint *ep, enum cxlvm_trace_id id, const uint64_t *args,
+		    unsigned int n_args)
+{
+	struct cxlvm_trace trace = { .id = id, .device = ep->name, .n_args = n_args };
+
+	for (unsigned int i = 0; i < n_args && i < CXLVM_TRACE_ARGS_MAX; i++)
+		trace.args[i] = args[i];
+	if (ep->host_ops.trace)
+		ep->host_ops.trace(ep->host, &trace);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#include "regs/pci.h"
+
+/* clang-format off */
+static const struct reg_row header_rows[] = { PCI_HEADER_LIST(REG_ROW) };
+static const struct reg_row bar_rows[] = { PCI_BAR_LIST(REG_ROW) };
+static const struct reg_row pcie_rows[] = { PCIE_LIST(REG_ROW) };
+static const struct reg_row dsn_rows[] = { DSN_LIST(REG_ROW) };
+
+const struct reg_table pci_header_table = {
+	"PCI header", header_rows, PCI_HEADER_ROWS, 0x40 };
+const struct reg_table pci_bar_table = {
+	"PCI base address", bar_rows, PCI_BAR_ROWS, 0x18 };
+const struct reg_table pcie_table = {
+	"PCI Express capability", pcie_rows, PCIE_ROWS, PCIE_SIZE };
+const struct reg_table dsn_table = {
+	"Device Serial Number", dsn_rows, DSN_ROWS, DSN_SIZE };
+/* clang-format on */

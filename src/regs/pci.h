@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * PCI config space of an endpoint: type 0 header (PCI 3.0, 6.1) and PCI Express capability
+ * (PCIe 6.0, 7.5.3). Reset values are those of the software device.
+ */
+#ifndef CXLVM_REGS_PCI_H
+#define CXLVM_REGS_PCI_H
+
+#include "regs/regs.h"
+
+#define PCI_CONFIG_SIZE   0x1000u
+#define PCI_CONFIG_DWORDS (PCI_CONFIG_SIZE / 4)
+#define PCI_EXTENDED      0x100u /* extended config space begins here */
+#define PCI_BARS          6u
+
+#define PCI_EXT_CAP_DSN 0x0003u
+
+#define PCI_HEADER_LIST(R)                                                                 \
+	R(PCI_VENDOR, 0x00, 2, 0, 16, REG_RO, 0, "vendor id", "6.2.1")                     \
+	R(PCI_DEVICE, 0x02, 2, 0, 16, REG_RO, 0, "device id", "6.2.1")                     \
+	R(PCI_IO_SPACE, 0x04, 2, 0, 1, REG_RO, 0, "I/O space", "6.2.2")                    \
+	R(PCI_MEMORY_SPACE, 0x04, 2, 1, 1, REG_RW, 0, "memory space", "6.2.2")             \
+	R(PCI_BUS_MASTER, 0x04, 2, 2, 1, REG_RW, 0, "bus master", "6.2.2")                 \
+	R(PCI_PARITY, 0x04, 2, 6, 1, REG_RW, 0, "parity error response", "6.2.2")          \
+	R(PCI_SERR, 0x04, 2, 8, 1, REG_RW, 0, "SERR# enable", "6.2.2")                     \
+	R(PCI_INTX_DISABLE, 0x04, 2, 10, 1, REG_RW, 0, "interrupt disable", "6.2.2")       \
+	R(PCI_CAP_LIST, 0x06, 2, 4, 1, REG_RO, 1, "capabilities list", "6.2.3")            \
+	R(PCI_STATUS_ERRORS, 0x06, 2, 11, 5, REG_RW1C, 0, "error status", "6.2.3")         \
+	R(PCI_REVISION, 0x08, 1, 0, 8, REG_RO, 0, "revision id", "6.2.1")                  \
+	R(PCI_CLASS, 0x08, 4, 8, 24, REG_RO, 0, "class code", "6.2.1")                     \
+	R(PCI_CACHE_LINE, 0x0c, 1, 0, 8, REG_RW, 0, "cache line size", "6.2.4")            \
+	R(PCI_HEADER_TYPE, 0x0e, 1, 0, 8, REG_RO, 0, "header type", "6.2.1")               \
+	R(PCI_SUBSYSTEM_VENDOR, 0x2c, 2, 0, 16, REG_RO, 0, "subsystem vendor id", "6.2.4") \
+	R(PCI_SUBSYSTEM, 0x2e, 2, 0, 16, REG_RO, 0, "subsystem id", "6.2.4")               \
+	R(PCI_CAP_POINTER, 0x34, 1, 0, 8, REG_RO, 0, "capabilities pointer", "6.7")        \
+	R(PCI_INTERRUPT_LINE, 0x3c, 1, 0, 8, REG_RW, 0, "interrupt line", "6.2.4")
+
+/* The two dwords of a 64-bit memory BAR; which address bits stick depends on its size. */
+#define PCI_BAR_LIST(R)                                                                  \
+	R(PCI_BAR_TYPE, 0x10, 4, 1, 2, REG_RO, 2, "BAR type", "6.2.5.1")                 \
+	R(PCI_BAR_PREFETCHABLE, 0x10, 4, 3, 1, REG_RO, 0, "BAR prefetchable", "6.2.5.1") \
+	R(PCI_BAR_LOW, 0x10, 4, 4, 28, REG_RW, 0, "BAR address low", "6.2.5.1")          \
+	R(PCI_BAR_HIGH, 0x14, 4, 0, 32, REG_RW, 0, "BAR address high", "6.2.5.1")
+
+#define PCIE_SIZE 0x3cu
+#define PCIE_LIST(R)                                                                            \
+	R(PCIE_CAP_ID, 0x00, 1, 0, 8, REG_RO, 0x10, "capability id", "7.5.3.1")                 \
+	R(PCIE_VERSION, 0x02, 2, 0, 4, REG_RO, 2, "capability version", "7.5.3.2")              \
+	R(PCIE_TYPE, 0x02, 2, 4, 4, REG_RO, 0, "device/port type", "7.5.3.2")                   \
+	R(PCIE_MAX_PAYLOAD, 0x04, 4, 0, 3, REG_RO, 1, "max payload size supported", "7.5.3.3")  \
+	R(PCIE_EXTENDED_TAG, 0x04, 4, 5, 1, REG_RO, 1, "extended tag supported", "7.5.3.3")     \
+	R(PCIE_ROLE_ERRORS, 0x04, 4, 15, 1, REG_RO, 1, "role-based error reporting", "7.5.3.3") \
+	R(PCIE_DEVICE_CONTROL, 0x08, 2, 0, 15, REG_RW, 0x2910, "device control", "7.5.3.4")     \
+	R(PCIE_DEVICE_STATUS, 0x0a, 2, 0, 4, REG_RW1C, 0, "device status", "7.5.3.5")           \
+	R(PCIE_LINK_SPEED_MAX, 0x0c, 4, 0, 4, REG_RO, 5, "max link speed", "7.5.3.6")           \
+	R(PCIE_LINK_WIDTH_MAX, 0x0c, 4, 4, 6, REG_RO, 16, "max link width", "7.5.3.6")          \
+	R(PCIE_LINK_CONTROL, 0x10, 2, 0, 12, REG_RW, 0, "link control", "7.5.3.7")              \
+	R(PCIE_LINK_SPEED, 0x12, 2, 0, 4, REG_RO, 5, "current link speed", "7.5.3.8")           \
+	R(PCIE_LINK_WIDTH, 0x12, 2, 4, 6, REG_RO, 16, "negotiated link width", "7.5.3.8")       \
+	R(PCIE_DEVICE_CONTROL2, 0x28, 2, 0, 16, REG_RW, 0, "device control 2", "7.5.3.16")      \
+	R(PCIE_LINK_SPEEDS, 0x2c, 4, 1, 7, REG_RO, 0x1f, "supported link speeds", "7.5.3.18")   \
+	R(PCIE_LINK_SPEED_TARGET, 0x30, 2, 0, 4, REG_RW, 5, "target link speed", "7.5.3.19")
+
+#define DSN_SIZE 0x0cu
+#define DSN_LIST(R)                                                                      \
+	R(DSN_CAP_ID, 0x00, 4, 0, 16, REG_RO, PCI_EXT_CAP_DSN, "extended capability id", \
+	  "7.9.3.1")                                                                     \
+	R(DSN_CAP_VERSION, 0x00, 4, 16, 4, REG_RO, 1, "capability version", "7.9.3.1")   \
+	R(DSN_CAP_NEXT, 0x00, 4, 20, 12, REG_RO, 0, "next capability", "7.9.3.1")        \
+	R(DSN_LOW, 0x04, 4, 0, 32, REG_RO, 0, "serial number low", "7.9.3.2")            \
+	R(DSN_HIGH, 0x08, 4, 0, 32, REG_RO, 0, "serial number high", "7.9.3.2")
+
+/* clang-format off */
+enum pci_header_row { PCI_HEADER_LIST(REG_ID) PCI_HEADER_ROWS };
+enum pci_bar_row { PCI_BAR_LIST(REG_ID) PCI_BAR_ROWS };
+enum pcie_row { PCIE_LIST(REG_ID) PCIE_ROWS };
+enum dsn_row { DSN_LIST(REG_ID) DSN_ROWS };
+/* clang-format on */
+
+extern const struct reg_table pci_header_table;
+extern const struct reg_table pci_bar_table;
+extern const struct reg_table pcie_table;
+extern const struct reg_table dsn_table;
+
+#endif

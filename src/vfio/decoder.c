@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The real HDM decoder: found through the capability array, checked, and asked again later. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/math.h"
+#include "decoder/decoder.h"
+#include "vfio/reader.h"
+
+int reader_find_hdm(const struct reader *reader, uint32_t region, uint64_t offset, uint64_t limit,
+		    uint32_t *hdm, struct cxlvm_error *err)
+{
+	const struct reg_row *array = cm_array_table.rows, *entry = cm_entry_table.rows;
+	uint32_t value, n, found = 0;
+	int ret;
+
+	if (limit < 4)
+		return cxlvm_error_set(err, -EPROTO,
+				       "component registers of 0x%" PRIx64 " bytes are too short",
+				       limit);
+	ret = reader_dword(reader, region, offset, &value, err);
+	if (ret)
+		return ret;
+	if (reg_get(&value, 0, &array[CM_ARRAY_ID]) != CM_ID_ARRAY)
+		return cxlvm_error_set(err, -EPROTO,
+				       "CXL capability header 0x%08x has id %u, not %u", value,
+				       reg_get(&value, 0, &array[CM_ARRAY_ID]), CM_ID_ARRAY);
+	n = reg_get(&value, 0, &array[CM_ARRAY_SIZE]);
+	for (uint32_t i = 1; i <= n; i++) {
+		uint32_t pointer;
+
+		if (!range_fits(4 * i, 4, limit))
+			return cxlvm_error_set(err, -EPROTO,
+					       "capability array of %u entries does not fit in "
+					       "0x%" PRIx64 " bytes",
+					       n, limit);
+		ret = reader_dword(reader, region, offset + 4 * i, &value, err);
+		if (ret)
+			return ret;
+		if (reg_get(&value, 0, &entry[CM_ENTRY_ID]) != CM_ID_HDM)
+			continue;
+		pointer = reg_get(&value, 0, &entry[CM_ENTRY_POINTER]);
+		if (found)
+			return cxlvm_error_set(err, -EPROTO,
+					       "two HDM decoder capabilities, at 0x%x and 0x%x",
+					       found, pointer);
+		if (pointer <= 4 * n || !is_aligned(pointer, 4) ||
+		    !range_fits(pointer, 4 * DECODER_DWORDS, limit))
+			return cxlvm_error_set(err, -EPROTO,
+					       "HDM decoder capability at 0x%x is outside the "
+					       "0x%" PRIx64 " bytes of registers",
+					       pointer, limit);
+		found = pointer;
+	}
+	if (!found)
+		return cxlvm_error_set(err, -EPROTO,
+				       "no HDM decoder capability among %u capabilities", n);
+	*hdm = found;
+	return 0;
+}
+
+static int read_decoder(const struct reader *reader, const struct vfio_description *desc,
+			uint32_t *hdm, struct cxlvm_error *err)
+{
+	for (uint32_t i = 0; i < DECODER_DWORDS; i++) {
+		int ret;
+
+		/* Reserved dwords need no access. */
+		hdm[i] = 0;
+		if ((i >= 2 && i < HDM_HEADER / 4) || i == DECODER_DWORDS - 1)
+			continue;
+		ret = reader_dword(reader, desc->regs_region, desc->regs_hdm + 4 * i, &hdm[i], err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* A decoder that is usable at all: committed, no error (REG-9, CHK-8). */
+static int check_committed(uint32_t control, const uint32_t *hdm, struct cxlvm_error *err)
+{
+	if (decoder_is_committed(hdm) && !hdm_get(hdm, 0, 0, HDM_CTL_ERROR))
+		return 0;
+	cxlvm_error_set(err, -ENXIO,
+			"the real HDM decoder 0 is not committed (control 0x%08x, bit 10 is %u, "
+			"error bit %u)",
+			control, hdm_get(hdm, 0, 0, HDM_CTL_COMMITTED),
+			hdm_get(hdm, 0, 0, HDM_CTL_ERROR));
+	cxlvm_error_hint(err, "the host's firmware has to commit it: check the firmware's CXL "
+			      "settings, or reset the device");
+	return -ENXIO;
+}
+
+/* REG-8: more than one decoder is presented as one if all others are uncommitted. */
+static int check_others(const struct reader *reader, const struct vfio_description *desc,
+			uint32_t capability, struct cxlvm_error *err)
+{
+	unsigned int n = hdm_decoder_count(hdm_get(&capability, 0, 0, HDM_CAP_COUNT));
+
+	if (!n)
+		return cxlvm_error_set(err, -EPROTO, "HDM decoder count code %u has no meaning",
+				       hdm_get(&capability, 0, 0, HDM_CAP_COUNT));
+	for (unsigned int i = 1; i < n; i++) {
+		uint32_t other[DECODER_DWORDS] = { 0 };
+		uint64_t at = hdm_table.rows[HDM_CTL_COMMIT].offset + (uint64_t)HDM_STRIDE * i;
+		int ret;
+
+		if (!range_fits(desc->regs_hdm + at, 4, desc->regs_size))
+			return cxlvm_error_set(err, -EPROTO,
+					       "%u HDM decoders do not fit in a register region of "
+					       "0x%" PRIx64 " bytes",
+					       n, desc->regs_size);
+		ret = reader_dword(reader, desc->regs_region, desc->regs_hdm + at,
+				   &other[hdm_table.rows[HDM_CTL_COMMIT].offset / 4], err);
+		if (ret)
+			return ret;
+		if (decoder_is_committed(other))
+			return cxlvm_error_set(err, -EOPNOTSUPP,
+					       "HDM decoder %u is committed as well; one is "
+					       "supported",
+					       i);
+	}
+	return 0;
+}
+
+static int check_shape(const uint32_t *hdm, struct cxlvm_error *err)
+{
+	uint32_t control = decoder_control(hdm);
+	uint64_t skip = (uint64_t)hdm_get(hdm, 0, 0, HDM_TARGET_HIGH) << 32 |
+			hdm_get(hdm, 0, 0, HDM_TARGET_LOW);
+
+	if (hdm_get(hdm, 0, 0, HDM_CTL_WAYS))
+		return cxlvm_error_set(err, -EOPNOTSUPP,
+				       "the real decoder interleaves (control 0x%08x)", control);
+	if (skip)
+		return cxlvm_error_set(
+			err, -EOPNOTSUPP,
+			"the real decoder skips 0x%" PRIx64 " bytes of device memory", skip);
+	/* CHK-5: windows are made for plain HDM-D. */
+	if (hdm_get(hdm, 0, 0, HDM_CTL_HOST_ONLY) || hdm_get(hdm, 0, 0, HDM_CTL_BI))
+		return cxlvm_error_set(err, -EOPNOTSUPP,
+				       "the real decoder is host-only coherent or uses back-"
+				       "invalidate (control 0x%08x)",
+				       control);
+	return 0;
+}
+
+/* What of the real capability register the guest sees; the decoder count becomes one. */
+static uint32_t presented_capability(uint32_t capability)
+{
+	uint32_t presented = 0;
+
+	hdm_set(&presented, 0, 0, HDM_CAP_NXM, hdm_get(&capability, 0, 0, HDM_CAP_NXM));
+	hdm_set(&presented, 0, 0, HDM_CAP_COHERENCY, hdm_get(&capability, 0, 0, HDM_CAP_COHERENCY));
+	return presented;
+}
+
+int reader_decoder(const struct reader *reader, struct vfio_description *desc,
+		   struct cxlvm_error *err)
+{
+	uint32_t hdm[DECODER_DWORDS];
+	int ret;
+
+	if (!range_fits(desc->regs_hdm, 4 * DECODER_DWORDS, desc->regs_size))
+		return cxlvm_error_set(err, -EPROTO,
+				       "register region of 0x%" PRIx64
+				       " bytes is too short for a decoder at 0x%" PRIx64,
+				       desc->regs_size, desc->regs_hdm);
+	ret = read_decoder(reader, desc, hdm, err);
+	if (!ret)
+		ret = check_others(reader, desc, hdm[0], err);
+	if (!ret)
+		ret = check_committed(decoder_control(hdm), hdm, err);
+	if (!ret)
+		ret = check_shape(hdm, err);
+	if (ret)
+		return ret;
+	desc->hdm_capability = presented_capability(hdm[0]);
+	desc->memory_size = decoder_size(hdm);
+	if (!desc->memory_size || desc->memory_size > desc->region_size ||
+	    (!desc->kernel_decoder && desc->memory_size != desc->region_size))
+		return cxlvm_error_set(err, -EPROTO,
+				       "the real decoder covers 0x%" PRIx64
+				       " bytes, the memory region 0x%" PRIx64,
+				       desc->memory_size, desc->region_size);
+	return 0;
+}
+
+int vfio_decoder_check(const struct cxlvm_device_ops *ops, void *device,
+		       const struct vfio_description *desc, struct cxlvm_error *err)
+{
+	static const enum hdm_row wanted[] = { HDM_CTL_COMMIT, HDM_SIZE_LOW, HDM_SIZE_HIGH };
+	struct reader reader = { .ops = ops, .device = device };
+	uint32_t hdm[DECODER_DWORDS] = { 0 };
+
+	for (unsigned int i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		uint16_t offset = hdm_table.rows[wanted[i]].offset;
+		int ret = reader_dword(&reader, desc->regs_region, desc->regs_hdm + offset,
+				       &hdm[offset / 4], err);
+
+		if (ret)
+			return ret;
+	}
+	if (decoder_size(hdm) != desc->memory_size)
+		return cxlvm_error_set(err, -EPROTO,
+				       "the real decoder covers 0x%" PRIx64
+				       " bytes now, it was 0x%" PRIx64,
+				       decoder_size(hdm), desc->memory_size);
+	return check_committed(decoder_control(hdm), hdm, err);
+}

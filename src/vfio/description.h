@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the kernel (or a server) says about a device, checked and copied: the one form in which
+ * every generation of the interface ends. Nothing here points into an answer (REG-10).
+ */
+#ifndef CXLVM_VFIO_DESCRIPTION_H
+#define CXLVM_VFIO_DESCRIPTION_H
+
+#include <cxlvm/vfio.h>
+
+#define AREAS_MAX 16
+
+struct vfio_area {
+	uint64_t offset;
+	uint64_t size;
+};
+
+struct vfio_description {
+	unsigned int generation;
+	uint32_t flags; /* of device info */
+	bool firmware_committed;
+
+	/* Device memory. */
+	uint32_t memory_region;
+	uint64_t region_size; /* of the region */
+	uint64_t memory_size; /* of the real decoder: what is presented and mapped */
+	unsigned int n_areas; /* mappable areas, sorted; they cover memory_size */
+	struct vfio_area areas[AREAS_MAX];
+
+	/* Decoder registers. */
+	uint32_t regs_region;
+	uint64_t regs_size;
+	uint64_t regs_hdm;       /* the HDM decoder capability in this region */
+	uint32_t hdm_capability; /* the part of the capability register that is presented */
+	bool kernel_decoder;     /* the kernel has a decoder that the monitor writes */
+
+	/* Component block in its BAR. */
+	uint32_t bar;
+	uint64_t bar_size;
+	uint64_t hdm_offset; /* of the HDM decoder capability */
+	uint64_t served;     /* first byte that the register region answers for */
+	uint64_t served_size;
+
+	uint32_t dvsec; /* of the CXL Device DVSEC in config space */
+};
+
+/*
+ * Read and check everything. Memory Space must be on. Errors as cxlvm_endpoint_realize; err names
+ * what was seen. page_size is the host's.
+ */
+int vfio_describe(const struct cxlvm_device_ops *ops, void *device, uint64_t page_size,
+		  struct vfio_description *desc, struct cxlvm_error *err);
+
+/*
+ * Ask again: is the real decoder still committed, without error, and of the size it had? -ENXIO,
+ * -EPROTO, or what the device returned.
+ */
+int vfio_decoder_check(const struct cxlvm_device_ops *ops, void *device,
+		       const struct vfio_description *desc, struct cxlvm_error *err);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Shared by the files that turn a device's answers into a description. */
+#ifndef CXLVM_VFIO_READER_H
+#define CXLVM_VFIO_READER_H
+
+#include "vfio/answer.h"
+#include "vfio/description.h"
+
+/* What the scan of the device found, before a generation is decided. */
+struct typed_region {
+	bool present;
+	uint32_t index;
+	uint32_t type;
+	uint32_t flags;
+	uint64_t size;
+	bool has_geometry; /* a capability with an id above 5 */
+	uint32_t geometry_bar;
+	uint64_t geometry_offset;
+};
+
+struct device_scan {
+	uint32_t flags;
+	uint32_t num_regions;
+	struct typed_region memory;
+	struct typed_region regs;
+	bool has_cxl_capability; /* device capability 6 */
+	uint32_t cxl_room;
+	uint8_t cxl[64]; /* its bytes, zero beyond room */
+};
+
+struct reader {
+	const struct cxlvm_device_ops *ops;
+	void *device;
+	uint64_t page_size;
+	struct device_scan scan;
+};
+
+/* Device info and all regions from index 9 up: REG-1, and what decides the generation. */
+int reader_scan(struct reader *reader, struct cxlvm_error *err);
+
+/* Size, flags and mappable areas of the memory region: REG-2, REG-4, REG-5. */
+int reader_memory_areas(const struct reader *reader, struct vfio_description *desc,
+			struct cxlvm_error *err);
+
+/* Size of the component BAR, and that length bytes at offset are inside (OVL-1). */
+int reader_component_bar(const struct reader *reader, uint32_t bar, uint64_t offset,
+			 uint64_t length, uint64_t *bar_size, struct cxlvm_error *err);
+
+/* The CXL Device DVSEC: its offset, memory capable, cache capable irrelevant. */
+int reader_device_dvsec(const struct reader *reader, uint32_t *offset, struct cxlvm_error *err);
+
+/* The component block that the Register Locator names: BAR and offset. */
+int reader_register_locator(const struct reader *reader, uint32_t *bar, uint64_t *offset,
+			    struct cxlvm_error *err);
+
+/* Read one register, little endian. */
+int reader_dword(const struct reader *reader, uint32_t region, uint64_t offset, uint32_t *value,
+		 struct cxlvm_error *err);
+
+/*
+ * Walk the capability array of a CM area that is readable at offset of region, limit bytes long:
+ * the position of the HDM decoder capability from the start of the area (REG-7).
+ */
+int reader_find_hdm(const struct reader *reader, uint32_t region, uint64_t offset, uint64_t limit,
+		    uint32_t *hdm, struct cxlvm_error *err);
+
+/* The real decoder, at desc->regs_hdm of the register region: REG-3, REG-6, REG-8, REG-9. */
+int reader_decoder(const struct reader *reader, struct vfio_description *desc,
+		   struct cxlvm_error *err);
+
+/* One file per generation. */
+int read_generation2(const struct reader *reader, struct vfio_description *desc,
+		     struct cxlvm_error *err);
+int read_generation5(const struct reader *reader, struct vfio_description *desc,
+		     struct cxlvm_error *err);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The sim transport: software device and kernel shape in this process, with the device memory in a
+ * file or in anonymous shared memory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cxlvm/vfio.h>
+
+#include "base/math.h"
+#include "kernel_shape/shape.h"
+
+/*
+ * Where the firmware of the imaginary host committed the decoder. It is visible in the raw
+ * registers of generation 5, as a real one is, and must never reach a guest (P2).
+ */
+#define SIM_HOST_BASE ((uint64_t)0x6a7 << 32)
+
+struct sim {
+	int fd;
+	uint64_t memory_size;
+	uint64_t page_size;
+	struct swdev dev;
+	struct kernel_shape shape;
+};
+
+static int sim_info(void *device, void *buf, size_t len, size_t *needed)
+{
+	struct sim *sim = device;
+
+	return kernel_shape_info(&sim->shape, buf, len, needed);
+}
+
+static int sim_region_info(void *device, uint32_t index, void *buf, size_t len, size_t *needed)
+{
+	struct sim *sim = device;
+
+	return kernel_shape_region_info(&sim->shape, index, buf, len, needed);
+}
+
+/* Device memory through read and write: the whole range or an error. */
+static int memory_access(struct sim *sim, uint64_t offset, void *in, const void *out, size_t len)
+{
+	if (!kernel_shape_memory_usable(&sim->shape))
+		return -EIO;
+	if (!range_fits(offset, len, sim->memory_size))
+		return -EINVAL;
+	while (len) {
+		ssize_t n = in ? pread(sim->fd, in, len, (off_t)offset)
+			       : pwrite(sim->fd, out, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		offset += (uint64_t)n;
+		len -= (size_t)n;
+		if (in)
+			in = (char *)in + n;
+		else
+			out = (const char *)out + n;
+	}
+	return 0;
+}
+
+static int sim_read(void *device, uint32_t region, uint64_t offset, void *buf, size_t len)
+{
+	struct sim *sim = device;
+
+	if (region == SHAPE_REGION_MEMORY)
+		return memory_access(sim, offset, buf, NULL, len);
+	return kernel_shape_read(&sim->shape, region, offset, buf, len);
+}
+
+static int sim_write(void *device, uint32_t region, uint64_t offset, const void *buf, size_t len)
+{
+	struct sim *sim = device;
+
+	if (region == SHAPE_REGION_MEMORY)
+		return memory_access(sim, offset, NULL, buf, len);
+	return kernel_shape_write(&sim->shape, region, offset, buf, len);
+}
+
+/*
+ * Reserve more address space than needed, put the mapping where it is congruent to the guest
+ * address, and give the rest back (MAP-2).
+ */
+static int sim_map(void *device, const struct cxlvm_map_request *request, void **address)
+{
+	struct sim *sim = device;
+	uint64_t align = request->alignment, size = request->size, at;
+	char *space, *want;
+
+	if (request->region != SHAPE_REGION_MEMORY || !size || !is_power_of_two(align) ||
+	    align < sim->page_size || !is_aligned(request->offset | size, sim->page_size) ||
+	    !range_fits(request->offset, size, sim->memory_size) || size > UINT64_MAX - align)
+		return -EINVAL;
+	space = mmap(NULL, size + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		     0);
+	if (space == MAP_FAILED)
+		return -errno;
+	at = (request->guest.value - (uintptr_t)space) & (align - 1);
+	want = space + at;
+	if (mmap(want, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED,
+		 sim->fd, (off_t)request->offset) == MAP_FAILED) {
+		int ret = -errno;
+
+		munmap(space, size + align);
+		return ret;
+	}
+	if (at)
+		munmap(space, at);
+	if (align - at)
+		munmap(want + size, align - at);
+	/* Hints; huge pages also depend on the system's setting. */
+	(void)madvise(want, size, MADV_HUGEPAGE);
+	(void)madvise(want, size, MADV_DONTDUMP);
+	(void)madvise(want, size, MADV_DONTFORK);
+	*address = want;
+	return 0;
+}
+
+static void sim_unmap(void *device, void *address, uint64_t size)
+{
+	(void)device;
+	munmap(address, size);
+}
+
+static int sim_usable(void *device)
+{
+	struct sim *sim = device;
+
+	return kernel_shape_memory_usable(&sim->shape);
+}
+
+static const struct cxlvm_device_ops sim_ops = {
+	.size = sizeof(sim_ops),
+	.info = sim_info,
+	.region_info = sim_region_info,
+	.read = sim_read,
+	.write = sim_write,
+	.map = sim_map,
+	.unmap = sim_unmap,
+	.usable = sim_usable,
+};
+
+static int sim_reset(void *device)
+{
+	struct sim *sim = device;
+
+	swdev_reset(&sim->dev);
+	kernel_shape_reset(&sim->shape);
+	return 0;
+}
+
+static void sim_close(void *device)
+{
+	struct sim *sim = device;
+
+	close(sim->fd);
+	free(sim);
+}
+
+/* The device has no interrupts, so irq_set and irq_disable are left out. */
+static const struct cxlvm_transport_ops sim_transport = {
+	.size = sizeof(sim_transport),
+	.reset = sim_reset,
+	.close = sim_close,
+};
+
+/* A file we made or enlarged goes back to what it was. */
+static void undo_file(int fd, const char *path, bool made, off_t size)
+{
+	if (made)
+		unlink(path);
+	else if (ftruncate(fd, size))
+		return;
+}
+
+static int open_file(const char *path, uint64_t size, int *fd, struct cxlvm_error *err)
+{
+	bool made = true;
+	struct stat st = { 0 };
+	int ret;
+
+	*fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (*fd < 0 && errno == EEXIST) {
+		made = false;
+		*fd = open(path, O_RDWR | O_CLOEXEC);
+	}
+	if (*fd < 0)
+		return cxlvm_error_set(err, -errno, "memory file %s: %s", path, strerror(errno));
+	if (fstat(*fd, &st)) {
+		ret = cxlvm_error_set(err, -errno, "memory file %s: %s", path, strerror(errno));
+		goto fail;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		ret = cxlvm_error_set(err, -EINVAL, "memory file %s is not a regular file", path);
+		goto fail;
+	}
+	if ((uint64_t)st.st_size < size && ftruncate(*fd, (off_t)size)) {
+		ret = cxlvm_error_set(err, -errno,
+				      "memory file %s: cannot grow from %jd to %" PRIu64
+				      " bytes: %s",
+				      path, (intmax_t)st.st_size, size, strerror(errno));
+		goto fail;
+	}
+	return 0;
+fail:
+	undo_file(*fd, path, made, st.st_size);
+	close(*fd);
+	return ret;
+}
+
+static int open_memory(const struct cxlvm_sim_config *config, int *fd, struct cxlvm_error *err)
+{
+	if (config->memory_file)
+		return open_file(config->memory_file, config->memory_size, fd, err);
+	*fd = memfd_create("cxl-device-memory", MFD_CLOEXEC);
+	if (*fd < 0)
+		return cxlvm_error_set(err, -errno, "device memory: %s", strerror(errno));
+	if (ftruncate(*fd, (off_t)config->memory_size)) {
+		int ret = cxlvm_error_set(err, -errno, "device memory of %" PRIu64 " bytes: %s",
+					  config->memory_size, strerror(errno));
+
+		close(*fd);
+		return ret;
+	}
+	return 0;
+}
+
+static int check_config(const struct cxlvm_sim_config *config, unsigned int generation,
+			struct cxlvm_error *err)
+{
+	uint64_t size = config->memory_size;
+
+	if (config->size < sizeof(*config))
+		return cxlvm_error_set(err, -EINVAL, "sim configuration of %zu bytes, %zu known",
+				       config->size, sizeof(*config));
+	if (generation != 2 && generation != 5)
+		return cxlvm_error_set(err, -EINVAL,
+				       "sim: generation %u; 2 and 5 are the ones it can play",
+				       generation);
+	if (!size || !is_aligned(size, CXLVM_HDM_GRANULE) || size > UINT64_MAX / 4) {
+		cxlvm_error_set(err, -EINVAL,
+				"sim: size of %" PRIu64
+				" bytes is not a non-zero multiple of 256 MiB (%" PRIu64 ")",
+				size, CXLVM_HDM_GRANULE);
+		cxlvm_error_hint(err, "the nearest are %" PRIu64 "M and %" PRIu64 "M",
+				 size / CXLVM_HDM_GRANULE ? size / CXLVM_HDM_GRANULE * 256 : 256,
+				 size / CXLVM_HDM_GRANULE * 256 + 256);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport *out,
+		   struct cxlvm_error *err)
+{
+	unsigned int generation = config->generation ? config->generation : 5;
+	struct swdev_config settings = {
+		.memory_size = config->memory_size,
+		.serial = config->serial,
+		.base = { SIM_HOST_BASE },
+	};
+	struct sim *sim;
+	int ret;
+
+	ret = check_config(config, generation, err);
+	if (ret)
+		return ret;
+	sim = calloc(1, sizeof(*sim));
+	if (!sim)
+		return cxlvm_error_set(err, -ENOMEM, "no memory for a sim device");
+	sim->memory_size = config->memory_size;
+	sim->page_size = config->page_size ? config->page_size : (uint64_t)sysconf(_SC_PAGESIZE);
+	ret = swdev_init(&sim->dev, &settings);
+	if (!ret)
+		ret = kernel_shape_init(&sim->shape, &sim->dev, generation, sim->page_size);
+	if (ret)
+		cxlvm_error_set(err, ret, "sim: size %" PRIu64 ", generation %u: %s",
+				config->memory_size, generation, strerror(-ret));
+	else
+		ret = open_memory(config, &sim->fd, err);
+	if (ret) {
+		free(sim);
+		return ret;
+	}
+	*out = (struct cxlvm_transport){
+		.device = sim,
+		.ops = &sim_ops,
+		.transport = &sim_transport,
+	};
+	return 0;
+}
