@@ -120,8 +120,9 @@ struct cxlvm_sim_config {
 	uint64_t memory_size;    /* bytes of device memory, multiple of 256 MiB, not 0 */
 	unsigned int generation; /* 2 or 5; 0 means 5 */
 	/*
-	 * File that holds the device memory; made if missing, grown if shorter, shared with
-	 * whoever else maps it. NULL: anonymous memory.
+	 * File that holds the device memory; made if missing (and removed again if the
+	 * device is closed before its memory was mapped), grown if shorter, shared with whoever
+	 * else maps it. NULL: anonymous memory.
 	 */
 	const char *memory_file;
 	uint64_t serial;    /* PCI device serial number */

@@ -4,6 +4,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Names come from users and files: one line stays one line. */
+static void one_line(char *text)
+{
+	for (; *text; text++)
+		if (*text == '\n' || *text == '\r')
+			*text = ' ';
+}
+
 int cxlvm_error_set(struct cxlvm_error *err, int code, const char *format, ...)
 {
 	va_list args;
@@ -14,6 +22,7 @@ int cxlvm_error_set(struct cxlvm_error *err, int code, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(err->message, sizeof(err->message), format, args);
 	va_end(args);
+	one_line(err->message);
 	err->hint[0] = '\0';
 	return code;
 }
@@ -27,6 +36,7 @@ void cxlvm_error_hint(struct cxlvm_error *err, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(err->hint, sizeof(err->hint), format, args);
 	va_end(args);
+	one_line(err->hint);
 }
 
 const char *cxlvm_version(void)

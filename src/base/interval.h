@@ -6,7 +6,7 @@
 #include <cxlvm/base.h>
 
 #define INTERVAL_NAME_MAX 64
-#define INTERVALS_MAX     128
+#define INTERVALS_MAX     160
 
 struct interval {
 	char name[INTERVAL_NAME_MAX];

@@ -35,6 +35,10 @@ static void overlay(const struct cxlvm_endpoint *ep, uint32_t *image)
 			reg_set(image, 0, &row[i], (uint32_t)control >> row[i].lsb);
 	reg_set(image, 0, &row[CXLDEV_CONFIG_LOCK],
 		__atomic_load_n(&ep->state.dvsec_lock, __ATOMIC_RELAXED));
+	/* One decoder, one range. */
+	reg_set(image, 0, &row[CXLDEV_HDM_COUNT], 1);
+	for (unsigned int i = CXLDEV_RANGE2_SIZE_HIGH; i <= CXLDEV_RANGE2_BASE_LOW; i++)
+		reg_set(image, 0, &row[i], 0);
 	reg_set(image, 0, &row[CXLDEV_RANGE1_SIZE_HIGH], (uint32_t)(size >> 32));
 	reg_set(image, 0, &row[CXLDEV_RANGE1_SIZE_LOW], (uint32_t)size >> 28);
 	reg_set(image, 0, &row[CXLDEV_RANGE1_VALID], committed);

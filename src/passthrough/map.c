@@ -160,8 +160,12 @@ int endpoint_memory_space_on(struct cxlvm_endpoint *ep, bool *was, struct cxlvm_
 	int ret = read_command(ep, &command);
 
 	*was = command & MEMORY_SPACE;
-	if (!ret && !*was)
+	if (!ret && !*was) {
 		ret = write_command(ep, (uint16_t)(command | MEMORY_SPACE));
+		/* A write that failed may have had its effect all the same. */
+		if (ret)
+			(void)write_command(ep, command);
+	}
 	if (ret)
 		return cxlvm_error_set(err, ret, "%s: access to the PCI command register: %s",
 				       ep->name, strerror(-ret));

@@ -59,6 +59,10 @@ static int ask_device(struct transaction *t, struct cxlvm_error *err)
 {
 	struct cxlvm_endpoint *ep = t->ep;
 
+	/* Negative: the device does not know, and the decoder tells. */
+	if (ep->ops.usable && !ep->ops.usable(ep->device))
+		return cxlvm_error_set(err, -ENXIO, "%s: the device memory is not usable",
+				       ep->name);
 	return vfio_decoder_check(&ep->ops, ep->device, &ep->desc, err);
 }
 

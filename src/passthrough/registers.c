@@ -50,7 +50,7 @@ int endpoint_build_spans(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 		if (ep->exclude[i].bar != desc->bar)
 			continue;
 		if (ranges_overlap(ep->exclude[i].offset, ep->exclude[i].size, desc->hdm_offset,
-				   HDM_BYTES))
+				   desc->hdm_size))
 			return cxlvm_error_set(err, -EOPNOTSUPP,
 					       "the MSI-X range 0x%" PRIx64 "+0x%" PRIx64
 					       " of BAR %u overlaps the HDM decoder capability at "
@@ -105,6 +105,9 @@ static uint32_t read_dword(struct cxlvm_endpoint *ep, uint64_t offset)
 
 	if (inside(offset, 4, desc->hdm_offset, HDM_BYTES))
 		return reg_load(&ep->state.hdm[(offset - desc->hdm_offset) / 4]);
+	/* Decoders beyond the only one that is presented. */
+	if (inside(offset, 4, desc->hdm_offset, desc->hdm_size))
+		return 0;
 	if (inside(offset, 4, desc->served, desc->served_size))
 		ret = ep->ops.read(ep->device, desc->regs_region, offset - desc->served, bytes, 4);
 	else
@@ -128,6 +131,8 @@ static void write_dword(struct cxlvm_endpoint *ep, uint64_t offset, uint32_t val
 		endpoint_map_update(ep);
 		return;
 	}
+	if (inside(offset, 4, desc->hdm_offset, desc->hdm_size))
+		return;
 	put_le32(bytes, value);
 	if (inside(offset, 4, desc->served, desc->served_size))
 		ret = ep->ops.write(ep->device, desc->regs_region, offset - desc->served, bytes, 4);

@@ -55,7 +55,11 @@
 	R(CXLDEV_RANGE1_ACTIVE, 0x1c, 4, 1, 1, REG_RO, 1, "Memory_Active", "8.1.3.8.2")           \
 	R(CXLDEV_RANGE1_SIZE_LOW, 0x1c, 4, 28, 4, REG_RO, 0, "range 1 size low", "8.1.3.8.2")     \
 	R(CXLDEV_RANGE1_BASE_HIGH, 0x20, 4, 0, 32, REG_RWL, 0, "range 1 base high", "8.1.3.8.3")  \
-	R(CXLDEV_RANGE1_BASE_LOW, 0x24, 4, 28, 4, REG_RWL, 0, "range 1 base low", "8.1.3.8.4")
+	R(CXLDEV_RANGE1_BASE_LOW, 0x24, 4, 28, 4, REG_RWL, 0, "range 1 base low", "8.1.3.8.4")    \
+	R(CXLDEV_RANGE2_SIZE_HIGH, 0x28, 4, 0, 32, REG_RO, 0, "range 2 size high", "8.1.3.8.5")   \
+	R(CXLDEV_RANGE2_SIZE_LOW, 0x2c, 4, 0, 32, REG_RO, 0, "range 2 size low", "8.1.3.8.6")     \
+	R(CXLDEV_RANGE2_BASE_HIGH, 0x30, 4, 0, 32, REG_RO, 0, "range 2 base high", "8.1.3.8.7")   \
+	R(CXLDEV_RANGE2_BASE_LOW, 0x34, 4, 0, 32, REG_RO, 0, "range 2 base low", "8.1.3.8.8")
 
 #define DVSEC_PORT_SIZE 0x28u
 #define DVSEC_PORT_LIST(R)                                                                         \

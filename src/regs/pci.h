@@ -37,6 +37,7 @@
 
 /* The two dwords of a 64-bit memory BAR; which address bits stick depends on its size. */
 #define PCI_BAR_LIST(R)                                                                  \
+	R(PCI_BAR_IO, 0x10, 4, 0, 1, REG_RO, 0, "BAR is I/O", "6.2.5.1")                 \
 	R(PCI_BAR_TYPE, 0x10, 4, 1, 2, REG_RO, 2, "BAR type", "6.2.5.1")                 \
 	R(PCI_BAR_PREFETCHABLE, 0x10, 4, 3, 1, REG_RO, 0, "BAR prefetchable", "6.2.5.1") \
 	R(PCI_BAR_LOW, 0x10, 4, 4, 28, REG_RW, 0, "BAR address low", "6.2.5.1")          \

@@ -93,7 +93,7 @@ static int check_committed(uint32_t control, const uint32_t *hdm, struct cxlvm_e
 }
 
 /* REG-8: more than one decoder is presented as one if all others are uncommitted. */
-static int check_others(const struct reader *reader, const struct vfio_description *desc,
+static int check_others(const struct reader *reader, struct vfio_description *desc,
 			uint32_t capability, struct cxlvm_error *err)
 {
 	unsigned int n = hdm_decoder_count(hdm_get(&capability, 0, 0, HDM_CAP_COUNT));
@@ -101,6 +101,7 @@ static int check_others(const struct reader *reader, const struct vfio_descripti
 	if (!n)
 		return cxlvm_error_set(err, -EPROTO, "HDM decoder count code %u has no meaning",
 				       hdm_get(&capability, 0, 0, HDM_CAP_COUNT));
+	desc->hdm_size = HDM_HEADER + (uint64_t)HDM_STRIDE * n;
 	for (unsigned int i = 1; i < n; i++) {
 		uint32_t other[DECODER_DWORDS] = { 0 };
 		uint64_t at = hdm_table.rows[HDM_CTL_COMMIT].offset + (uint64_t)HDM_STRIDE * i;
@@ -190,22 +191,28 @@ int reader_decoder(const struct reader *reader, struct vfio_description *desc,
 int vfio_decoder_check(const struct cxlvm_device_ops *ops, void *device,
 		       const struct vfio_description *desc, struct cxlvm_error *err)
 {
-	static const enum hdm_row wanted[] = { HDM_CTL_COMMIT, HDM_SIZE_LOW, HDM_SIZE_HIGH };
+	static const enum hdm_row wanted[] = {
+		HDM_CTL_COMMIT, HDM_SIZE_LOW, HDM_SIZE_HIGH, HDM_TARGET_LOW, HDM_TARGET_HIGH,
+	};
 	struct reader reader = { .ops = ops, .device = device };
 	uint32_t hdm[DECODER_DWORDS] = { 0 };
+	int ret;
 
 	for (unsigned int i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		uint16_t offset = hdm_table.rows[wanted[i]].offset;
-		int ret = reader_dword(&reader, desc->regs_region, desc->regs_hdm + offset,
-				       &hdm[offset / 4], err);
 
+		ret = reader_dword(&reader, desc->regs_region, desc->regs_hdm + offset,
+				   &hdm[offset / 4], err);
 		if (ret)
 			return ret;
 	}
-	if (decoder_size(hdm) != desc->memory_size)
-		return cxlvm_error_set(err, -EPROTO,
-				       "the real decoder covers 0x%" PRIx64
-				       " bytes now, it was 0x%" PRIx64,
-				       decoder_size(hdm), desc->memory_size);
-	return check_committed(decoder_control(hdm), hdm, err);
+	ret = check_committed(decoder_control(hdm), hdm, err);
+	if (!ret)
+		ret = check_shape(hdm, err);
+	if (!ret && decoder_size(hdm) != desc->memory_size)
+		ret = cxlvm_error_set(err, -EPROTO,
+				      "the real decoder covers 0x%" PRIx64
+				      " bytes now, it was 0x%" PRIx64,
+				      decoder_size(hdm), desc->memory_size);
+	return ret;
 }

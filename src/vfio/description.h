@@ -38,6 +38,7 @@ struct vfio_description {
 	uint32_t bar;
 	uint64_t bar_size;
 	uint64_t hdm_offset; /* of the HDM decoder capability */
+	uint64_t hdm_size;   /* with all real decoders: none of it comes from the device */
 	uint64_t served;     /* first byte that the register region answers for */
 	uint64_t served_size;
 

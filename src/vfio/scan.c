@@ -6,6 +6,7 @@
 
 #include "base/math.h"
 #include "kernel_shape/uapi.h"
+#include "regs/pci.h"
 #include "vfio/reader.h"
 
 /* Region type of generation 4, which is recognized in order to say so. */
@@ -215,12 +216,22 @@ int reader_component_bar(const struct reader *reader, uint32_t bar, uint64_t off
 			 uint64_t length, uint64_t *bar_size, struct cxlvm_error *err)
 {
 	struct answer answer;
+	uint32_t address;
 	int ret;
 
-	if (bar > 5)
+	if (bar >= PCI_BARS)
 		return cxlvm_error_set(err, -EPROTO,
 				       "component registers in BAR %u, which is not one of 0 to 5",
 				       bar);
+	ret = reader_dword(reader, CXLVM_REGION_CONFIG,
+			   pci_bar_table.rows[PCI_BAR_IO].offset + 4 * (uint64_t)bar, &address,
+			   err);
+	if (ret)
+		return ret;
+	if (address & 1u << pci_bar_table.rows[PCI_BAR_IO].lsb)
+		return cxlvm_error_set(
+			err, -EPROTO, "component registers in BAR %u, which is an I/O BAR (0x%08x)",
+			bar, address);
 	ret = answer_region_info(reader->ops, reader->device, bar, &answer, err);
 	if (ret)
 		return ret;

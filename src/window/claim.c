@@ -41,6 +41,23 @@ static int check_bridge(struct cxlvm_machine *machine, const struct window_reque
 			       request->owner, request->bridge_uid, machine->n_bridges);
 }
 
+/* One device per host bridge: its decoder 0 can show one range only (contract 0, 4.2). */
+static int check_bridge_free(const struct cxlvm_machine *machine,
+			     const struct window_request *request, struct cxlvm_error *err)
+{
+	for (unsigned int i = 0; i < machine->n_windows; i++) {
+		const struct window *w = &machine->windows[i];
+
+		if (!w->in_use || w->info.targets[0] != request->bridge_uid)
+			continue;
+		cxlvm_error_set(err, -EEXIST, "%s: host bridge %u has %s already", request->owner,
+				request->bridge_uid, w->info.name);
+		cxlvm_error_hint(err, "give each device a host bridge of its own");
+		return -EEXIST;
+	}
+	return 0;
+}
+
 int window_reserve(struct cxlvm_machine *machine, const struct window_request *request,
 		   struct window_hold *hold, struct cxlvm_error *err)
 {
@@ -49,6 +66,8 @@ int window_reserve(struct cxlvm_machine *machine, const struct window_request *r
 
 	if (!ret)
 		ret = check_bridge(machine, request, err);
+	if (!ret)
+		ret = check_bridge_free(machine, request, err);
 	if (ret)
 		return ret;
 	for (unsigned int i = 0; i < CXLVM_WINDOWS_MAX && !w; i++)

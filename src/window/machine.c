@@ -100,7 +100,14 @@ int cxlvm_machine_add_range(struct cxlvm_machine *machine, const char *name, str
 {
 	int ret = refuse_frozen(machine, name, err);
 
-	return ret ? ret : machine_occupy(machine, name, base.value, size, err);
+	if (!ret && machine->n_ranges == CXLVM_RANGES_MAX)
+		ret = cxlvm_error_set(err, -ENOSPC, "range %s: more than %u", name,
+				      CXLVM_RANGES_MAX);
+	if (!ret)
+		ret = machine_occupy(machine, name, base.value, size, err);
+	if (!ret)
+		machine->n_ranges++;
+	return ret;
 }
 
 struct cxlvm_bridge_place *machine_find_bridge(struct cxlvm_machine *machine, uint32_t uid)

@@ -18,6 +18,7 @@ struct cxlvm_machine {
 	unsigned int phys_bits;
 	uint64_t place_from;
 	bool frozen;
+	unsigned int n_ranges;
 	struct interval_set map; /* everything that occupies guest physical addresses */
 	unsigned int n_bridges;
 	struct cxlvm_bridge_place bridges[CXLVM_BRIDGES_MAX];

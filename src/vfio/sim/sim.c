@@ -25,6 +25,8 @@
 
 struct sim {
 	int fd;
+	/* A memory file that was made for nothing is removed again: until the first map. */
+	char *made_file;
 	uint64_t memory_size;
 	uint64_t page_size;
 	struct swdev dev;
@@ -123,6 +125,8 @@ static int sim_map(void *device, const struct cxlvm_map_request *request, void *
 	(void)madvise(want, size, MADV_HUGEPAGE);
 	(void)madvise(want, size, MADV_DONTDUMP);
 	(void)madvise(want, size, MADV_DONTFORK);
+	free(sim->made_file);
+	sim->made_file = NULL;
 	*address = want;
 	return 0;
 }
@@ -164,6 +168,9 @@ static void sim_close(void *device)
 {
 	struct sim *sim = device;
 
+	if (sim->made_file)
+		unlink(sim->made_file);
+	free(sim->made_file);
 	close(sim->fd);
 	free(sim);
 }
@@ -175,62 +182,65 @@ static const struct cxlvm_transport_ops sim_transport = {
 	.close = sim_close,
 };
 
-/* A file we made or enlarged goes back to what it was. */
-static void undo_file(int fd, const char *path, bool made, off_t size)
-{
-	if (made)
-		unlink(path);
-	else if (ftruncate(fd, size))
-		return;
-}
-
-static int open_file(const char *path, uint64_t size, int *fd, struct cxlvm_error *err)
+static int open_file(const char *path, uint64_t size, struct sim *sim, struct cxlvm_error *err)
 {
 	bool made = true;
 	struct stat st = { 0 };
-	int ret;
+	int fd, ret;
 
-	*fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (*fd < 0 && errno == EEXIST) {
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EEXIST) {
 		made = false;
-		*fd = open(path, O_RDWR | O_CLOEXEC);
+		fd = open(path, O_RDWR | O_CLOEXEC);
 	}
-	if (*fd < 0)
-		return cxlvm_error_set(err, -errno, "memory file %s: %s", path, strerror(errno));
-	if (fstat(*fd, &st)) {
+	if (fd < 0) {
+		ret = cxlvm_error_set(err, -errno, "memory file %s: %s", path, strerror(errno));
+		cxlvm_error_hint(err, "name a file that can be made or written, in a folder that "
+				      "exists");
+		return ret;
+	}
+	if (made)
+		sim->made_file = strdup(path);
+	if ((made && !sim->made_file) || fstat(fd, &st)) {
 		ret = cxlvm_error_set(err, -errno, "memory file %s: %s", path, strerror(errno));
 		goto fail;
 	}
 	if (!S_ISREG(st.st_mode)) {
 		ret = cxlvm_error_set(err, -EINVAL, "memory file %s is not a regular file", path);
+		cxlvm_error_hint(err, "name a regular file, or leave the option out");
 		goto fail;
 	}
-	if ((uint64_t)st.st_size < size && ftruncate(*fd, (off_t)size)) {
+	/* Fails without having changed the size. */
+	if ((uint64_t)st.st_size < size && ftruncate(fd, (off_t)size)) {
 		ret = cxlvm_error_set(err, -errno,
 				      "memory file %s: cannot grow from %jd to %" PRIu64
 				      " bytes: %s",
 				      path, (intmax_t)st.st_size, size, strerror(errno));
 		goto fail;
 	}
+	sim->fd = fd;
 	return 0;
 fail:
-	undo_file(*fd, path, made, st.st_size);
-	close(*fd);
+	if (made)
+		unlink(path);
+	free(sim->made_file);
+	close(fd);
 	return ret;
 }
 
-static int open_memory(const struct cxlvm_sim_config *config, int *fd, struct cxlvm_error *err)
+static int open_memory(const struct cxlvm_sim_config *config, struct sim *sim,
+		       struct cxlvm_error *err)
 {
 	if (config->memory_file)
-		return open_file(config->memory_file, config->memory_size, fd, err);
-	*fd = memfd_create("cxl-device-memory", MFD_CLOEXEC);
-	if (*fd < 0)
+		return open_file(config->memory_file, config->memory_size, sim, err);
+	sim->fd = memfd_create("cxl-device-memory", MFD_CLOEXEC);
+	if (sim->fd < 0)
 		return cxlvm_error_set(err, -errno, "device memory: %s", strerror(errno));
-	if (ftruncate(*fd, (off_t)config->memory_size)) {
+	if (ftruncate(sim->fd, (off_t)config->memory_size)) {
 		int ret = cxlvm_error_set(err, -errno, "device memory of %" PRIu64 " bytes: %s",
 					  config->memory_size, strerror(errno));
 
-		close(*fd);
+		close(sim->fd);
 		return ret;
 	}
 	return 0;
@@ -253,9 +263,12 @@ static int check_config(const struct cxlvm_sim_config *config, unsigned int gene
 				"sim: size of %" PRIu64
 				" bytes is not a non-zero multiple of 256 MiB (%" PRIu64 ")",
 				size, CXLVM_HDM_GRANULE);
-		cxlvm_error_hint(err, "the nearest are %" PRIu64 "M and %" PRIu64 "M",
-				 size / CXLVM_HDM_GRANULE ? size / CXLVM_HDM_GRANULE * 256 : 256,
-				 size / CXLVM_HDM_GRANULE * 256 + 256);
+		if (size < CXLVM_HDM_GRANULE)
+			cxlvm_error_hint(err, "the smallest is 256M");
+		else
+			cxlvm_error_hint(err, "the nearest are %" PRIu64 "M and %" PRIu64 "M",
+					 size / CXLVM_HDM_GRANULE * 256,
+					 size / CXLVM_HDM_GRANULE * 256 + 256);
 		return -EINVAL;
 	}
 	return 0;
@@ -288,7 +301,7 @@ int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport
 		cxlvm_error_set(err, ret, "sim: size %" PRIu64 ", generation %u: %s",
 				config->memory_size, generation, strerror(-ret));
 	else
-		ret = open_memory(config, &sim->fd, err);
+		ret = open_memory(config, sim, err);
 	if (ret) {
 		free(sim);
 		return ret;

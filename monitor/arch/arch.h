@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * arch.h - all that the monitor wants from a CPU architecture
+ *
+ * Besides this interface an architecture has a layout.h with the addresses of its machine
+ * (LAYOUT_*). Sources outside of arch/ see nothing else of it.
+ */
+#ifndef MONITOR_ARCH_H
+#define MONITOR_ARCH_H
+
+#include <stdio.h>
+
+#include <cxlvm/base.h>
+
+#include "vcpu.h"
+
+struct arch;
+struct arch_cpu;
+struct boot;
+struct kvm;
+struct ram;
+struct vm;
+struct vm_config;
+
+/*
+ * What the CPU of a guest can be under this KVM; NULL: without KVM, what this CPU is. Asked once,
+ * because the question takes a millisecond under another hypervisor.
+ */
+int arch_cpu_open(const struct kvm *kvm, struct arch_cpu **cpu, struct cxlvm_error *err);
+/* NULL is allowed. */
+void arch_cpu_close(struct arch_cpu *cpu);
+/* Its address width. */
+unsigned int arch_cpu_phys_bits(const struct arch_cpu *cpu);
+
+/*
+ * Open kernel and initrd and check all that can be checked before anything else is built: that
+ * they are what they should be, complete, and fit into RAM.
+ */
+int boot_open(const struct vm_config *config, const struct ram *ram, struct boot **boot,
+	      struct cxlvm_error *err);
+void boot_close(struct boot *boot);
+
+/*
+ * Interrupt controllers, ports and the vCPU (vm->vcpu) of a machine whose memory slots exist:
+ * a slot set after the interrupt controller waits for a grace period, 6 to 12 ms.
+ */
+int arch_create(struct vm *vm, struct arch **arch, struct cxlvm_error *err);
+/* NULL is allowed. */
+void arch_destroy(struct arch *arch);
+
+/*
+ * System reset of what arch_create made, the first one included: reset state, then kernel,
+ * initrd, command line and tables anew in RAM, and the vCPU at the kernel's entry.
+ */
+int arch_reset(struct arch *arch, struct cxlvm_error *err);
+
+/* Handle the vCPU's exit if it is one that only this architecture has. */
+enum vcpu_exit arch_exit(struct arch *arch, struct cxlvm_error *err);
+
+/* Registers, code and stack words, for a report. */
+void arch_dump(struct arch *arch, FILE *to);
+
+#endif

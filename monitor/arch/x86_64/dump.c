@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* dump.c - registers, code and stack of the vCPU, for a report */
+#include <inttypes.h>
+#include <string.h>
+
+#include "arch.h"
+#include "kvm.h"
+#include "vm.h"
+#include "x86.h"
+
+#define STACK_WORDS 128
+#define CODE_BEFORE 32
+#define CODE_BYTES  64
+
+/* Kernel text and modules of Linux: the top 2 GiB. */
+#define KERNEL_TEXT     0xffffffff80000000ull
+#define KERNEL_TEXT_END 0xffffffffff000000ull
+
+/* Length bytes at a virtual address of the guest, within one 8-byte word. */
+static bool read_guest(const struct vm *vm, uint64_t address, void *to, size_t length)
+{
+	struct kvm_translation translation = { .linear_address = address };
+	const void *from;
+
+	if (kvm_ioctl(vm->vcpu.fd, KVM_TRANSLATE, (unsigned long)&translation) < 0 ||
+	    !translation.valid)
+		return false;
+	from = ram_pointer(&vm->ram, (struct cxlvm_gpa){ translation.physical_address }, length);
+	if (from)
+		memcpy(to, from, length);
+	return from;
+}
+
+static void dump_code(const struct vm *vm, uint64_t rip, FILE *to)
+{
+	fputs("code:", to);
+	for (uint64_t at = rip - CODE_BEFORE; at != rip - CODE_BEFORE + CODE_BYTES; at++) {
+		uint8_t byte;
+
+		if (read_guest(vm, at, &byte, 1))
+			fprintf(to, at == rip ? " <%02x>" : " %02x", byte);
+		else
+			fputs(at == rip ? " <?>" : " ?", to);
+	}
+	fputc('\n', to);
+}
+
+/* Only words that may be return addresses: the rest is noise without symbols. */
+static void dump_stack(const struct vm *vm, uint64_t rsp, FILE *to)
+{
+	for (unsigned int i = 0; i < STACK_WORDS; i++) {
+		uint64_t word;
+
+		if (read_guest(vm, rsp + 8 * i, &word, 8) && word >= KERNEL_TEXT &&
+		    word < KERNEL_TEXT_END)
+			fprintf(to, "stack: +0x%03x 0x%016" PRIx64 "\n", 8 * i, word);
+	}
+}
+
+void arch_dump(struct arch *arch, FILE *to)
+{
+	const struct vm *vm = arch->vm;
+	struct kvm_regs r;
+	struct kvm_sregs s;
+
+	if (kvm_ioctl(vm->vcpu.fd, KVM_GET_REGS, (unsigned long)&r) < 0 ||
+	    kvm_ioctl(vm->vcpu.fd, KVM_GET_SREGS, (unsigned long)&s) < 0) {
+		fputs("registers: not available\n", to);
+		return;
+	}
+	fprintf(to,
+		"registers: rip 0x%llx rsp 0x%llx rflags 0x%llx\n"
+		"registers: rax 0x%llx rbx 0x%llx rcx 0x%llx rdx 0x%llx\n"
+		"registers: rsi 0x%llx rdi 0x%llx rbp 0x%llx r8 0x%llx\n"
+		"registers: r9 0x%llx r10 0x%llx r11 0x%llx r12 0x%llx\n"
+		"registers: r13 0x%llx r14 0x%llx r15 0x%llx\n"
+		"registers: cr0 0x%llx cr2 0x%llx cr3 0x%llx cr4 0x%llx efer 0x%llx\n",
+		r.rip, r.rsp, r.rflags, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.r8, r.r9,
+		r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
+	dump_code(vm, r.rip, to);
+	dump_stack(vm, r.rsp, to);
+}

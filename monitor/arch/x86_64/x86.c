@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* x86.c - the x86-64 machine under KVM: interrupt controllers, one vCPU, its exits */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch.h"
+#include "kvm.h"
+#include "layout.h"
+#include "vm.h"
+#include "x86.h"
+
+#define LEAF_EXTENDED_FEATURES 0x80000001u
+#define EXTENDED_EDX_1G_PAGES  (1u << 26)
+
+/* May be called by the console's thread: KVM serializes. */
+static void uart_irq(void *opaque, bool level)
+{
+	const struct arch *arch = opaque;
+	struct kvm_irq_level line = { .irq = LAYOUT_UART_IRQ, .level = level };
+
+	(void)kvm_ioctl(arch->vm->kvm.vm_fd, KVM_IRQ_LINE, (unsigned long)&line);
+}
+
+static int create_chips(const struct kvm *kvm, struct cxlvm_error *err)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+	int code = kvm_ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, LAYOUT_TSS);
+
+	if (code >= 0)
+		code = kvm_ioctl(kvm->vm_fd, KVM_CREATE_IRQCHIP, 0);
+	if (code >= 0)
+		code = kvm_ioctl(kvm->vm_fd, KVM_CREATE_PIT2, (unsigned long)&pit);
+	if (code < 0)
+		return cxlvm_error_set(err, code,
+				       "KVM: cannot create the interrupt controllers: %s",
+				       strerror(-code));
+	return 0;
+}
+
+static int create_vcpu(struct arch *arch, struct cxlvm_error *err)
+{
+	const struct kvm_cpuid_entry2 *leaf;
+	struct vm *vm = arch->vm;
+	union cpuid cpuid = vm->cpu->cpuid;
+	int code;
+
+	code = vcpu_open(&vm->vcpu, &vm->kvm, 0, err);
+	if (code)
+		return code;
+	cpuid_fix(&cpuid, &vm->kvm, 0, vm->phys_bits);
+	leaf = cpuid_find(&cpuid, LEAF_EXTENDED_FEATURES);
+	arch->huge_pages_1g = leaf && leaf->edx & EXTENDED_EDX_1G_PAGES;
+	code = kvm_ioctl(vm->vcpu.fd, KVM_SET_CPUID2, (unsigned long)&cpuid);
+	if (code < 0)
+		return cxlvm_error_set(err, code, "KVM does not take the CPUID of the vCPU: %s",
+				       strerror(-code));
+	return 0;
+}
+
+int arch_create(struct vm *vm, struct arch **out, struct cxlvm_error *err)
+{
+	struct arch *arch = calloc(1, sizeof(*arch));
+	int code;
+
+	if (!arch)
+		return cxlvm_error_set(err, -ENOMEM, "no memory for the machine");
+	arch->vm = vm;
+	code = create_chips(&vm->kvm, err);
+	if (!code)
+		code = create_vcpu(arch, err);
+	if (!code) {
+		serial_init(&arch->serial, &vm->console, uart_irq, arch);
+		arch->has_serial = true;
+		code = snapshot_save(vm, &arch->snapshot, err);
+	}
+	if (!code)
+		code = console_start(&vm->console, serial_receive, &arch->serial, err);
+	if (code) {
+		arch_destroy(arch);
+		return code;
+	}
+	*out = arch;
+	return 0;
+}
+
+void arch_destroy(struct arch *arch)
+{
+	if (!arch)
+		return;
+	if (arch->has_serial)
+		serial_finish(&arch->serial);
+	snapshot_free(arch->snapshot);
+	free(arch);
+}
+
+int arch_reset(struct arch *arch, struct cxlvm_error *err)
+{
+	struct vm *vm = arch->vm;
+	struct entry entry;
+	int code = 0;
+
+	if (arch->started)
+		code = snapshot_restore(vm, arch->snapshot, err);
+	arch->started = true;
+	ports_reset(arch);
+	serial_reset(&arch->serial);
+	if (!code)
+		code = boot_load(vm, vm->boot, arch->huge_pages_1g, &entry, err);
+	if (!code)
+		code = state_set_entry(vm, &entry, err);
+	return code;
+}
+
+static enum vcpu_exit port_access(struct arch *arch, struct kvm_run *run)
+{
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	enum vcpu_exit exit = VCPU_CONTINUE;
+
+	/* A string instruction brings several accesses to the same port. */
+	for (uint32_t i = 0; i < run->io.count && exit == VCPU_CONTINUE; i++)
+		exit = ports_access(arch, run->io.port, data + (size_t)i * run->io.size,
+				    run->io.size, run->io.direction == KVM_EXIT_IO_OUT);
+	return exit;
+}
+
+enum vcpu_exit arch_exit(struct arch *arch, struct cxlvm_error *err)
+{
+	struct kvm_run *run = arch->vm->vcpu.run;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		return port_access(arch, run);
+	case KVM_EXIT_SHUTDOWN:
+		return VCPU_CRASH;
+	case KVM_EXIT_FAIL_ENTRY:
+		cxlvm_error_set(err, -EIO, "the CPU refuses to enter the guest (reason 0x%llx)",
+				run->fail_entry.hardware_entry_failure_reason);
+		return VCPU_ERROR;
+	case KVM_EXIT_INTERNAL_ERROR:
+		cxlvm_error_set(err, -EIO, "KVM cannot go on with the guest (internal error %u)",
+				run->internal.suberror);
+		return VCPU_ERROR;
+	default:
+		cxlvm_error_set(err, -EIO, "KVM leaves the guest for an unknown reason (%u)",
+				run->exit_reason);
+		return VCPU_ERROR;
+	}
+}

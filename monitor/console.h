@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * console.h - standard input and output as the other end of the guest's serial port
+ *
+ * Output is collected and written at each line's end, when the buffer is full, and by the
+ * console's thread when the guest pauses within a line. Input is read by that thread. If standard
+ * input is a terminal it is put into raw mode; it is put back by console_finish, and by a handler
+ * when the process dies of a fatal signal. Ctrl-A x ends the run, Ctrl-A Ctrl-A is one Ctrl-A.
+ */
+#ifndef MONITOR_CONSOLE_H
+#define MONITOR_CONSOLE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cxlvm/base.h>
+
+#define CONSOLE_OUTPUT_MAX 4096
+#define CONSOLE_RECENT_MAX 2048
+#define CONSOLE_INPUT_MAX  256
+
+struct console {
+	pthread_mutex_t lock; /* output, recent */
+	char output[CONSOLE_OUTPUT_MAX];
+	size_t n_output;
+	char recent[CONSOLE_RECENT_MAX]; /* ring: the newest bytes, for reports */
+	uint64_t n_total;
+	atomic_bool ticking; /* the thread looks for unfinished lines */
+	bool output_failed;
+
+	int wake; /* eventfd */
+	pthread_t thread;
+	bool running;
+	atomic_bool ending;
+	bool raw;
+
+	/* Of the thread alone. */
+	bool escape; /* the last key was Ctrl-A */
+	uint8_t pending[CONSOLE_INPUT_MAX];
+	size_t n_input;
+
+	/* Take at most n bytes; the number taken. Any less: console_room will be called. */
+	size_t (*input)(void *opaque, const uint8_t *bytes, size_t n);
+	void *opaque;
+};
+
+/* Nothing is read before console_start. -errno. */
+int console_init(struct console *console, struct cxlvm_error *err);
+int console_start(struct console *console,
+		  size_t (*input)(void *opaque, const uint8_t *bytes, size_t n), void *opaque,
+		  struct cxlvm_error *err);
+void console_finish(struct console *console);
+
+/* One byte from the guest: vCPU thread. */
+void console_put(struct console *console, uint8_t byte);
+void console_flush(struct console *console);
+
+/* The receiver can take bytes again. */
+void console_room(struct console *console);
+
+/* Print the newest lines of the guest, each with a prefix. */
+void console_print_recent(struct console *console, FILE *to);
+
+#endif

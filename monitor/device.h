@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* device.h - one passed-through device: transport, endpoint, and what the guest sees of it */
+#ifndef MONITOR_DEVICE_H
+#define MONITOR_DEVICE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <cxlvm/cxlvm.h>
+
+#include "pci/endpoint.h"
+
+struct vm;
+struct pci_host_bridge;
+
+#define DEVICE_NAME_MAX 16
+
+/* Of --device sim,...: the transport is always sim so far. */
+struct device_config {
+	uint64_t size;
+	unsigned int generation; /* 0: the default of the transport */
+	bool has_window_base;
+	struct cxlvm_gpa window_base;
+	const char *memory_file; /* NULL: anonymous */
+};
+
+struct device {
+	char name[DEVICE_NAME_MAX];
+	struct vm *vm;
+	struct pci_host_bridge *bridge;
+	bool opened;
+	struct cxlvm_transport transport;
+	struct cxlvm_endpoint *endpoint;
+	/*
+	 * Serializes the verbs and writes that reach the endpoint, as cxlvm/passthrough.h wants
+	 * it. Register reads do not take it.
+	 */
+	pthread_mutex_t lock;
+	struct pci_endpoint pci;
+
+	/* Memory slots that host operation prepare reserved: one for each area. */
+	int *slots;
+	size_t n_slots;
+	bool mapped;
+};
+
+/* Open the transport and realize the endpoint below bridge. device->vm and name are set. */
+int device_realize(struct device *device, const struct device_config *config,
+		   struct pci_host_bridge *bridge, struct cxlvm_error *err);
+/* For devices of zeros as well. */
+void device_finish(struct device *device);
+
+/* Reset the device itself; asks again while it says so. 0 or negative errno. */
+int device_reset_real(struct device *device);
+
+#endif

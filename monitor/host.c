@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* host.c - what both hosts share */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "device.h"
+#include "host.h"
+#include "vm.h"
+
+int host_bridge_decoder(void *host, uint32_t bridge_uid, const struct cxlvm_bridge_decoder *decoder)
+{
+	struct device *device = host;
+
+	if (device->bridge->uid != bridge_uid)
+		return -ENOENT;
+#ifdef CXLVM_TEST_SWITCHES
+	if (device->vm->config->break_hb_decoder)
+		return 0;
+#endif
+	return cxlvm_bridge_publish(device->bridge->cxl, decoder);
+}
+
+int host_device_reset(void *host, enum cxlvm_reset_kind kind)
+{
+	(void)kind;
+	return device_reset_real(host);
+}
+
+uint64_t host_now_ns(void *host)
+{
+	struct timespec now;
+
+	(void)host;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void host_sleep_ms(void *host, unsigned int milliseconds)
+{
+	struct timespec left = {
+		.tv_sec = milliseconds / 1000,
+		.tv_nsec = (long)(milliseconds % 1000) * 1000000,
+	};
+
+	(void)host;
+	while (nanosleep(&left, &left) && errno == EINTR)
+		;
+}
+
+void host_event(void *host, const struct cxlvm_event *event)
+{
+	static const char *const names[] = {
+		[CXLVM_EVENT_MEMORY_AVAILABLE] = "memory-available",
+		[CXLVM_EVENT_MEMORY_UNAVAILABLE] = "memory-unavailable",
+		[CXLVM_EVENT_RESET_FAILED] = "reset-failed",
+		[CXLVM_EVENT_CONTENT_LOST] = "content-lost",
+		[CXLVM_EVENT_WARNING] = "warning",
+	};
+	const char *name = (size_t)event->kind < ARRAY_SIZE(names) ? names[event->kind] : NULL;
+
+	(void)host;
+	fprintf(stderr, "event: %s device=%s", name ? name : "unknown", event->device);
+	if (event->code)
+		fprintf(stderr, " error=%s", strerror(-event->code));
+	if (event->text && event->text[0])
+		fprintf(stderr, " %s", event->text);
+	fputc('\n', stderr);
+}
+
+void host_trace(void *host, const struct cxlvm_trace *trace)
+{
+	char line[512];
+	int n;
+
+	(void)host;
+	n = snprintf(line, sizeof(line), "trace: %s device=%s", cxlvm_trace_name(trace->id),
+		     trace->device);
+	for (unsigned int i = 0; i < trace->n_args && n > 0 && (size_t)n < sizeof(line); i++) {
+		const char *name = cxlvm_trace_arg_name(trace->id, i);
+
+		n += snprintf(line + n, sizeof(line) - (size_t)n, " %s=0x%" PRIx64,
+			      name ? name : "?", trace->args[i]);
+	}
+	fprintf(stderr, "%s\n", line);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * host.h - the monitor as a host of libcxlvm (cxlvm/host.h)
+ *
+ * Two tables that differ only in how device memory gets to the guest: as KVM memory slots, or,
+ * for plan, not at all. The host pointer of both is the struct device.
+ */
+#ifndef MONITOR_HOST_H
+#define MONITOR_HOST_H
+
+#include <cxlvm/host.h>
+
+extern const struct cxlvm_host_ops host_kvm_ops;
+extern const struct cxlvm_host_ops host_plan_ops;
+
+/* What both share. */
+int host_bridge_decoder(void *host, uint32_t bridge_uid,
+			const struct cxlvm_bridge_decoder *decoder);
+int host_device_reset(void *host, enum cxlvm_reset_kind kind);
+uint64_t host_now_ns(void *host);
+void host_sleep_ms(void *host, unsigned int milliseconds);
+void host_event(void *host, const struct cxlvm_event *event);
+void host_trace(void *host, const struct cxlvm_trace *trace);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * host_kvm.c - device memory as KVM memory slots, one for each area
+ *
+ * The engine's enable cannot fail, so prepare checks all that KVM would refuse: alignment,
+ * address width, size of a slot, free slots. If KVM refuses nevertheless, the guest would trust
+ * memory that is not there; the VM ends with an error instead.
+ *
+ * There is no dma_map: a software device makes no DMA.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "host.h"
+#include "kvm.h"
+#include "vm.h"
+
+static int check_area(const struct device *device, const struct cxlvm_memory_area *area,
+		      struct cxlvm_error *err)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t first = area->guest.value;
+	uint64_t last = first + (area->size - 1);
+
+	if (area->size == 0 || !is_aligned(area->size, page) || !is_aligned(first, page) ||
+	    !is_aligned((uintptr_t)area->address, page))
+		return cxlvm_error_set(err, -EINVAL,
+				       "%s: memory area at 0x%llx, size 0x%llx, is not a multiple "
+				       "of the page size 0x%llx",
+				       device->name, (unsigned long long)first,
+				       (unsigned long long)area->size, (unsigned long long)page);
+	if (last < first || last >> device->vm->phys_bits)
+		return cxlvm_error_set(err, -ERANGE,
+				       "%s: memory area 0x%llx to 0x%llx is beyond the address "
+				       "width of %u bits",
+				       device->name, (unsigned long long)first,
+				       (unsigned long long)last, device->vm->phys_bits);
+	if (area->size / page > KVM_SLOT_PAGES_MAX)
+		return cxlvm_error_set(err, -EFBIG,
+				       "%s: memory area of 0x%llx bytes is larger than a memory "
+				       "slot of KVM",
+				       device->name, (unsigned long long)area->size);
+	return 0;
+}
+
+static void kvm_release(void *host, const struct cxlvm_memory_area *areas, size_t n)
+{
+	struct device *device = host;
+
+	(void)areas;
+	(void)n;
+	for (size_t i = 0; i < device->n_slots; i++)
+		kvm_slot_free(&device->vm->kvm, (unsigned int)device->slots[i]);
+	free(device->slots);
+	device->slots = NULL;
+	device->n_slots = 0;
+}
+
+static int kvm_prepare(void *host, const struct cxlvm_memory_area *areas, size_t n,
+		       struct cxlvm_error *err)
+{
+	struct device *device = host;
+
+	device->slots = calloc(n ? n : 1, sizeof(*device->slots));
+	if (!device->slots)
+		return cxlvm_error_set(err, -ENOMEM, "%s: no memory for %zu slots", device->name,
+				       n);
+	for (size_t i = 0; i < n; i++) {
+		int code = check_area(device, &areas[i], err);
+
+		if (!code)
+			code = kvm_slot_alloc(&device->vm->kvm, err);
+		if (code < 0) {
+			kvm_release(host, areas, n);
+			return code;
+		}
+		device->slots[device->n_slots++] = code;
+	}
+	return 0;
+}
+
+/* size 0 where the area is to vanish. */
+static void set_slots(struct device *device, const struct cxlvm_memory_area *areas, bool on)
+{
+	for (size_t i = 0; i < device->n_slots; i++) {
+		uint64_t size = on ? areas[i].size : 0;
+		int code = kvm_slot_set(&device->vm->kvm, (unsigned int)device->slots[i],
+					areas[i].guest, size, areas[i].address);
+
+		if (code)
+			cxlvm_error_set(&device->vm->fatal, code,
+					"%s: KVM does not %s device memory at 0x%llx, size 0x%llx: "
+					"%s",
+					device->name, on ? "map" : "unmap",
+					(unsigned long long)areas[i].guest.value,
+					(unsigned long long)areas[i].size, strerror(-code));
+	}
+	device->mapped = on;
+}
+
+static void kvm_enable(void *host, const struct cxlvm_memory_area *areas, size_t n)
+{
+	(void)n;
+	set_slots(host, areas, true);
+}
+
+/* When the ioctl is back, KVM has made all vCPUs forget the memory. */
+static void kvm_disable(void *host, const struct cxlvm_memory_area *areas, size_t n)
+{
+	(void)n;
+	set_slots(host, areas, false);
+}
+
+const struct cxlvm_host_ops host_kvm_ops = {
+	.size = sizeof(host_kvm_ops),
+	.prepare = kvm_prepare,
+	.release = kvm_release,
+	.enable = kvm_enable,
+	.disable = kvm_disable,
+	.bridge_decoder = host_bridge_decoder,
+	.device_reset = host_device_reset,
+	.now_ns = host_now_ns,
+	.sleep_ms = host_sleep_ms,
+	.event = host_event,
+	.trace = host_trace,
+};

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* plan.h - the guest physical map of a machine, as a list */
+#ifndef MONITOR_PLAN_H
+#define MONITOR_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cxlvm/base.h>
+
+struct vm;
+
+struct plan_range {
+	struct cxlvm_gpa base;
+	uint64_t size;
+	const char *type;  /* "ram", "cxl-window", ...: the list is in cxlvm-plan(1) */
+	const char *owner; /* device, "" when there is none */
+	int index;         /* number of host bridge or BAR, -1 when there is none */
+};
+
+/*
+ * All ranges of the machine by base; of two with the same base the larger one first, so that
+ * what lies within a range follows it. Allocated; the caller frees *ranges. -ENOMEM.
+ */
+int plan_ranges(const struct vm *vm, struct plan_range **ranges, size_t *n,
+		struct cxlvm_error *err);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ram.c - guest RAM */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "layout.h"
+#include "ram.h"
+#include "util.h"
+
+void ram_layout(struct ram *ram, uint64_t size)
+{
+	uint64_t low = size < LAYOUT_RAM_LOW_MAX ? size : LAYOUT_RAM_LOW_MAX;
+
+	memset(ram, 0, sizeof(*ram));
+	ram->size = size;
+	ram->blocks[0].base.value = 0;
+	ram->blocks[0].size = low;
+	ram->n_blocks = 1;
+	if (size > low) {
+		ram->blocks[1].base.value = LAYOUT_RAM_HIGH_BASE;
+		ram->blocks[1].size = size - low;
+		ram->n_blocks = 2;
+	}
+}
+
+int ram_map(struct ram *ram, struct cxlvm_error *err)
+{
+	/*
+	 * KVM uses a large page only where guest and user addresses agree modulo its size, and
+	 * says nothing where they do not. Both blocks start at multiples of 1 GiB and lie one
+	 * after the other, so aligning the mapping is enough.
+	 */
+	uint64_t align = ram->size >= GIB(1) ? GIB(1) : MIB(2);
+	uint8_t *reserved = mmap(NULL, ram->size + align, PROT_NONE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *start;
+	uint64_t offset = 0;
+
+	if (reserved == MAP_FAILED)
+		goto fail;
+	start = (uint8_t *)(uintptr_t)align_up((uintptr_t)reserved, align);
+	if (start != reserved)
+		munmap(reserved, (size_t)(start - reserved));
+	munmap(start + ram->size, (size_t)(reserved + align - start));
+	if (mprotect(start, ram->size, PROT_READ | PROT_WRITE)) {
+		munmap(start, ram->size);
+		goto fail;
+	}
+	/* Advice only: a kernel without transparent huge pages refuses it. */
+	(void)madvise(start, ram->size, MADV_HUGEPAGE);
+
+	ram->mapping = start;
+	for (unsigned int i = 0; i < ram->n_blocks; i++) {
+		ram->blocks[i].address = start + offset;
+		offset += ram->blocks[i].size;
+	}
+	return 0;
+fail:
+	cxlvm_error_set(err, -ENOMEM, "cannot map %llu bytes of guest memory: %s",
+			(unsigned long long)ram->size, strerror(errno));
+	cxlvm_error_hint(err, "choose a smaller --memory");
+	return -ENOMEM;
+}
+
+void ram_unmap(struct ram *ram)
+{
+	if (ram->mapping)
+		munmap(ram->mapping, ram->size);
+	ram->mapping = NULL;
+	for (unsigned int i = 0; i < ram->n_blocks; i++)
+		ram->blocks[i].address = NULL;
+}
+
+void *ram_pointer(const struct ram *ram, struct cxlvm_gpa base, uint64_t size)
+{
+	for (unsigned int i = 0; i < ram->n_blocks; i++) {
+		const struct ram_block *block = &ram->blocks[i];
+		uint64_t offset = base.value - block->base.value;
+
+		if (base.value < block->base.value || offset > block->size ||
+		    size > block->size - offset)
+			continue;
+		return block->address ? (uint8_t *)block->address + offset : NULL;
+	}
+	return NULL;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ram.h - guest RAM: one mapping of this process, in one or two pieces for the guest */
+#ifndef MONITOR_RAM_H
+#define MONITOR_RAM_H
+
+#include <stdint.h>
+
+#include <cxlvm/base.h>
+
+#define RAM_BLOCKS_MAX 2
+
+struct ram_block {
+	struct cxlvm_gpa base;
+	uint64_t size;
+	void *address; /* NULL when nothing is mapped (plan) */
+};
+
+struct ram {
+	uint64_t size;
+	unsigned int n_blocks;
+	struct ram_block blocks[RAM_BLOCKS_MAX];
+	void *mapping;
+};
+
+/* Split size into blocks where the platform has RAM. Maps nothing. */
+void ram_layout(struct ram *ram, uint64_t size);
+
+/* Map what ram_layout decided. -ENOMEM. Ended with ram_unmap. */
+int ram_map(struct ram *ram, struct cxlvm_error *err);
+void ram_unmap(struct ram *ram);
+
+/* The bytes at base, NULL unless all of them are mapped RAM. */
+void *ram_pointer(const struct ram *ram, struct cxlvm_gpa base, uint64_t size);
+
+#endif

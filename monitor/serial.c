@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* serial.c - a 16550A serial port */
+#include <linux/serial_reg.h>
+#include <string.h>
+
+#include "serial.h"
+
+static bool fifo_enabled(const struct serial *serial)
+{
+	return serial->fifo_control & UART_FCR_ENABLE_FIFO;
+}
+
+static unsigned int fifo_room(const struct serial *serial)
+{
+	unsigned int size = fifo_enabled(serial) ? SERIAL_FIFO_SIZE : 1;
+
+	return serial->fifo_count < size ? size - serial->fifo_count : 0;
+}
+
+/* The pending interrupt of the highest priority, as the identification register shows it. */
+static uint8_t interrupt_id(const struct serial *serial)
+{
+	if ((serial->interrupt_enable & UART_IER_RLSI) && serial->overrun)
+		return UART_IIR_RLSI;
+	if ((serial->interrupt_enable & UART_IER_RDI) && serial->fifo_count)
+		return UART_IIR_RDI;
+	if ((serial->interrupt_enable & UART_IER_THRI) && serial->transmit_empty)
+		return UART_IIR_THRI;
+	return UART_IIR_NO_INT;
+}
+
+static void update_irq(struct serial *serial)
+{
+	bool line = interrupt_id(serial) != UART_IIR_NO_INT;
+
+	if (line != serial->line) {
+		serial->line = line;
+		serial->set_irq(serial->opaque, line);
+	}
+}
+
+static void reset_registers(struct serial *serial)
+{
+	serial->interrupt_enable = 0;
+	serial->line_control = 0;
+	serial->modem_control = 0;
+	serial->scratch = 0;
+	serial->fifo_control = 0;
+	memset(serial->divisor, 0, sizeof(serial->divisor));
+	serial->fifo_first = 0;
+	serial->fifo_count = 0;
+	serial->overrun = false;
+	serial->transmit_empty = false;
+}
+
+void serial_init(struct serial *serial, struct console *console,
+		 void (*set_irq)(void *opaque, bool level), void *opaque)
+{
+	memset(serial, 0, sizeof(*serial));
+	pthread_mutex_init(&serial->lock, NULL);
+	serial->console = console;
+	serial->set_irq = set_irq;
+	serial->opaque = opaque;
+	reset_registers(serial);
+}
+
+void serial_finish(struct serial *serial)
+{
+	pthread_mutex_destroy(&serial->lock);
+}
+
+void serial_reset(struct serial *serial)
+{
+	pthread_mutex_lock(&serial->lock);
+	reset_registers(serial);
+	update_irq(serial);
+	serial->starved = false;
+	pthread_mutex_unlock(&serial->lock);
+	console_room(serial->console);
+}
+
+static void push(struct serial *serial, uint8_t byte)
+{
+	unsigned int at = (serial->fifo_first + serial->fifo_count) % SERIAL_FIFO_SIZE;
+
+	serial->fifo[at] = byte;
+	serial->fifo_count++;
+}
+
+size_t serial_receive(void *opaque, const uint8_t *bytes, size_t n)
+{
+	struct serial *serial = opaque;
+	size_t done = 0;
+
+	pthread_mutex_lock(&serial->lock);
+	/* In loopback the line is cut; what comes in waits. */
+	if (!(serial->modem_control & UART_MCR_LOOP)) {
+		while (done < n && fifo_room(serial))
+			push(serial, bytes[done++]);
+	}
+	serial->starved = done < n;
+	update_irq(serial);
+	pthread_mutex_unlock(&serial->lock);
+	return done;
+}
+
+static uint8_t pop(struct serial *serial)
+{
+	uint8_t byte;
+
+	if (serial->fifo_count == 0)
+		return 0;
+	byte = serial->fifo[serial->fifo_first];
+	serial->fifo_first = (serial->fifo_first + 1) % SERIAL_FIFO_SIZE;
+	serial->fifo_count--;
+	return byte;
+}
+
+static void transmit(struct serial *serial, uint8_t byte)
+{
+	if (serial->modem_control & UART_MCR_LOOP) {
+		if (fifo_room(serial))
+			push(serial, byte);
+		else
+			serial->overrun = true;
+	} else {
+		console_put(serial->console, byte);
+	}
+	/*
+	 * The byte is gone at once. An interrupt that was pending ends with the write, and the
+	 * next one is a new edge: ISA interrupts are edge triggered.
+	 */
+	serial->transmit_empty = false;
+	update_irq(serial);
+	serial->transmit_empty = true;
+}
+
+static uint8_t modem_status(const struct serial *serial)
+{
+	uint8_t control = serial->modem_control;
+	uint8_t status = 0;
+
+	if (!(control & UART_MCR_LOOP))
+		return UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS;
+	if (control & UART_MCR_OUT2)
+		status |= UART_MSR_DCD;
+	if (control & UART_MCR_OUT1)
+		status |= UART_MSR_RI;
+	if (control & UART_MCR_DTR)
+		status |= UART_MSR_DSR;
+	if (control & UART_MCR_RTS)
+		status |= UART_MSR_CTS;
+	return status;
+}
+
+uint8_t serial_read(struct serial *serial, unsigned int reg)
+{
+	bool divisor;
+	bool room = false;
+	uint8_t value = 0xff;
+
+	pthread_mutex_lock(&serial->lock);
+	divisor = serial->line_control & UART_LCR_DLAB;
+	switch (reg) {
+	case UART_RX:
+		if (divisor) {
+			value = serial->divisor[0];
+			break;
+		}
+		value = pop(serial);
+		/* Wake the console once for a whole FIFO, not for each byte. */
+		room = serial->starved && serial->fifo_count == 0;
+		break;
+	case UART_IER:
+		value = divisor ? serial->divisor[1] : serial->interrupt_enable;
+		break;
+	case UART_IIR:
+		value = interrupt_id(serial);
+		if (value == UART_IIR_THRI)
+			serial->transmit_empty = false;
+		if (fifo_enabled(serial))
+			value |= 0xc0;
+		break;
+	case UART_LCR:
+		value = serial->line_control;
+		break;
+	case UART_MCR:
+		value = serial->modem_control;
+		break;
+	case UART_LSR:
+		value = UART_LSR_THRE | UART_LSR_TEMT;
+		if (serial->fifo_count)
+			value |= UART_LSR_DR;
+		if (serial->overrun)
+			value |= UART_LSR_OE;
+		serial->overrun = false;
+		break;
+	case UART_MSR:
+		value = modem_status(serial);
+		break;
+	case UART_SCR:
+		value = serial->scratch;
+		break;
+	}
+	update_irq(serial);
+	if (room)
+		serial->starved = false;
+	pthread_mutex_unlock(&serial->lock);
+	if (room)
+		console_room(serial->console);
+	return value;
+}
+
+void serial_write(struct serial *serial, unsigned int reg, uint8_t value)
+{
+	bool divisor;
+	bool room = false;
+
+	pthread_mutex_lock(&serial->lock);
+	divisor = serial->line_control & UART_LCR_DLAB;
+	switch (reg) {
+	case UART_TX:
+		if (divisor)
+			serial->divisor[0] = value;
+		else
+			transmit(serial, value);
+		break;
+	case UART_IER:
+		if (divisor) {
+			serial->divisor[1] = value;
+			break;
+		}
+		/* Enabling it with an empty transmitter asks at once. */
+		if ((value & UART_IER_THRI) && !(serial->interrupt_enable & UART_IER_THRI))
+			serial->transmit_empty = true;
+		serial->interrupt_enable = value & 0x0f;
+		break;
+	case UART_FCR:
+		if ((value ^ serial->fifo_control) & UART_FCR_ENABLE_FIFO ||
+		    value & UART_FCR_CLEAR_RCVR) {
+			serial->fifo_first = 0;
+			serial->fifo_count = 0;
+		}
+		serial->fifo_control = value & (UART_FCR_ENABLE_FIFO | UART_FCR_TRIGGER_MASK);
+		room = serial->starved;
+		break;
+	case UART_LCR:
+		serial->line_control = value;
+		break;
+	case UART_MCR:
+		serial->modem_control = value & 0x1f;
+		room = serial->starved;
+		break;
+	case UART_SCR:
+		serial->scratch = value;
+		break;
+	}
+	update_irq(serial);
+	if (room)
+		serial->starved = false;
+	pthread_mutex_unlock(&serial->lock);
+	if (room)
+		console_room(serial->console);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vm.h - the virtual machine: everything that run and plan build alike
+ *
+ * vm_create takes the machine from its options to the moment before the first guest instruction:
+ * devices opened and realized, addresses placed, tables built, first system reset done. With
+ * config->plan it does all of that on a host that maps nothing, so that a plan cannot differ from
+ * a run.
+ */
+#ifndef MONITOR_VM_H
+#define MONITOR_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <cxlvm/cxlvm.h>
+
+#include "acpi/tables.h"
+#include "console.h"
+#include "device.h"
+#include "kvm.h"
+#include "map.h"
+#include "pci/host_bridge.h"
+#include "ram.h"
+#include "util.h"
+#include "vcpu.h"
+
+struct arch;
+struct arch_cpu;
+struct boot;
+
+struct vm_config {
+	const char *kernel; /* NULL only for a plan */
+	const char *initrd; /* NULL: none */
+	const char *append; /* NULL: VM_DEFAULT_APPEND */
+	uint64_t memory;
+	struct device_config devices[CXLVM_WINDOWS_MAX];
+	unsigned int n_devices;
+	unsigned int phys_bits;  /* 0: that of KVM, else of the CPU */
+	const char *trace;       /* pattern, NULL: none */
+	unsigned int time_limit; /* seconds, 0: none */
+	bool plan;
+#ifdef CXLVM_TEST_SWITCHES
+	bool break_hb_decoder; /* the host bridge's decoder stays as reset leaves it */
+	bool break_no_program; /* a system reset does not end in reset_done */
+#endif
+};
+
+#define VM_DEFAULT_APPEND "console=ttyS0"
+#define VM_DEFAULT_MEMORY MIB(512)
+
+struct vm {
+	const struct vm_config *config;
+	struct arch_cpu *cpu;
+	unsigned int phys_bits;
+	struct kvm kvm;
+	struct ram ram;
+	struct map map;
+	struct cxlvm_machine *machine;
+	struct pci_host_bridge *bridges;
+	unsigned int n_bridges;
+	struct device *devices;
+	unsigned int n_devices; /* n_bridges too, unless there are none */
+	struct acpi_tables tables;
+	struct boot *boot;
+
+	/* Of a run alone. */
+	struct console console;
+	bool has_console;
+	struct vcpu vcpu;
+	struct arch *arch;
+	struct cxlvm_error fatal; /* set where an error has no way back: the run ends */
+};
+
+/* config must outlive the machine. On failure nothing is left behind. */
+int vm_create(const struct vm_config *config, struct vm **vm, struct cxlvm_error *err);
+/* NULL is allowed. */
+void vm_destroy(struct vm *vm);
+
+/*
+ * System reset of devices and bridges, the first one included: reset everything, then program
+ * everything (PRG-1), because the reset of a bridge would wipe what was mirrored into it. The
+ * error is that of the first device that failed; the others are programmed all the same.
+ */
+int vm_system_reset(struct vm *vm, struct cxlvm_error *err);
+
+/* Start the guest and stay until the run ends: the exit status of the process. */
+int vm_run(struct vm *vm);
+
+#endif
