@@ -1,0 +1,132 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Run a script in the emulated host.
+#
+#   run.sh [--timeout S] [--memory MIB] [--smp N] [--verbose] SHARE_DIR SCRIPT [ARG...]
+#
+# Starts a machine that QEMU emulates in software, with KVM (AMD) and VFIO working inside. It
+# sees SHARE_DIR as /lab and runs "sh SCRIPT ARG..." there; SCRIPT is a path below SHARE_DIR, and
+# static programs can be put beside it. /tmp is in the emulated host's memory.
+#
+# Standard output is what the script writes, the exit status is the script's. If the
+# host crashes or is not done after S seconds, its last messages are printed and the exit
+# status is 124. The host's messages are in SHARE_DIR/host.log; --verbose prints them at the end.
+# Two runs at the same time need two folders.
+#
+# Defaults: --timeout 120 --memory 2048 --smp 2
+set -eu
+LAB_DIR=$(dirname "$0")
+. "$LAB_DIR/lib.sh"
+
+timeout=120
+memory=2048
+smp=2
+verbose=
+
+# need_number OPTION VALUE
+need_number() {
+	case $2 in
+	'' | 0* | *[!0-9]*) usage_error "$1 needs a positive number, not '$2'" ;;
+	esac
+}
+
+# quote WORD... - the words so that a shell reads them back unchanged
+quote() {
+	for word in "$@"; do
+		printf " '"
+		printf '%s' "$word" | sed "s/'/'\\\\''/g"
+		printf "'"
+	done
+}
+
+stop() {
+	trap - INT TERM HUP
+	[ -z "${qemu:-}" ] || kill "$qemu" 2>/dev/null || :
+	[ -z "${qemu:-}" ] || wait "$qemu" 2>/dev/null || :
+	rm -f "$share/.lab-command" "$share/.lab-status"
+	exit "$1"
+}
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--timeout | --memory | --smp)
+		[ $# -ge 2 ] || usage_error "$1 needs a number"
+		need_number "$1" "$2"
+		case $1 in
+		--timeout) timeout=$2 ;;
+		--memory) memory=$2 ;;
+		--smp) smp=$2 ;;
+		esac
+		shift 2
+		;;
+	--verbose)
+		verbose=1
+		shift
+		;;
+	-h | --help)
+		print_help "$0"
+		exit 0
+		;;
+	-*) usage_error "unknown option $1" ;;
+	*) break ;;
+	esac
+done
+[ $# -ge 2 ] || usage_error "a folder to share and a script in it are needed"
+share=$1
+script=$2
+shift 2
+[ -d "$share" ] || die "$share: no such folder"
+share=$(cd "$share" && pwd)
+[ -f "$share/$script" ] || die "$share/$script: no such script"
+
+need_tree
+host=$("$LAB_DIR/host.sh")
+
+# the leading ./ keeps a script name from looking like an option
+printf 'exec sh%s\n' "$(quote "./$script" "$@")" >"$share/.lab-command"
+rm -f "$share/.lab-status" "$share/host.log"
+trap 'stop 130' INT
+trap 'stop 143' TERM HUP
+
+# QEMU takes the end of its standard input for a port that was closed, and the script could not
+# write any more: give it an input that is always open and always empty.
+fifo=$(mktemp -u)
+mkfifo -m 600 "$fifo"
+exec 3<>"$fifo"
+rm -f "$fifo"
+
+# Output of the script and its status have ports of their own: quicker than a serial port.
+timeout -k 5 "$timeout" sh "$LAB_DIR/in-tree.sh" -b "$TREE:/mnt/tree" -b "$share:/mnt/share" \
+	qemu-system-x86_64 -M q35,accel=tcg -cpu max,svm=on,-la57 -m "$memory" -smp "$smp" \
+	-nodefaults -no-user-config -display none -no-reboot \
+	-kernel "/mnt/tree/${host##*/}/kernel" -initrd "/mnt/tree/${host##*/}/initramfs" \
+	-append 'console=ttyS0 panic=-1 quiet' \
+	-serial file:/mnt/share/host.log \
+	-device virtio-serial-pci \
+	-chardev stdio,id=output,signal=off -device virtserialport,chardev=output,name=lab.output \
+	-chardev file,id=status,path=/mnt/share/.lab-status \
+	-device virtserialport,chardev=status,name=lab.status \
+	-virtfs local,path=/mnt/share,mount_tag=lab,security_model=none,multidevs=remap \
+	<&3 &
+qemu=$!
+ended=0
+wait "$qemu" || ended=$?
+qemu=
+
+status=$(cat "$share/.lab-status" 2>/dev/null || :)
+case $status in
+'' | *[!0-9]*)
+	if [ "$ended" = 124 ] || [ "$ended" = 137 ]; then
+		say "the emulated host was not done after $timeout s"
+	else
+		say "the emulated host ended before the script did (QEMU's exit status: $ended)"
+	fi
+	if [ -s "$share/host.log" ]; then
+		say "last lines of $share/host.log:"
+		tail -n 40 "$share/host.log" >&2
+	fi
+	status=124
+	;;
+*) [ -z "$verbose" ] || cat "$share/host.log" >&2 ;;
+esac
+stop "$status"
