@@ -22,6 +22,7 @@ struct command {
 
 extern const struct command command_run;
 extern const struct command command_plan;
+extern const struct command command_decode;
 
 /* "cxlvm COMMAND: MESSAGE" and, if there is one, "  hint: HINT" to standard error. */
 void print_error(const char *command, const struct cxlvm_error *err);

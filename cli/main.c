@@ -19,6 +19,7 @@ static const struct command command_help = {
 static const struct command *const commands[] = {
 	&command_run,
 	&command_plan,
+	&command_decode,
 	&command_help,
 };
 

@@ -102,6 +102,18 @@ static bool parse_memory(struct parser *parser, const char *value)
 		      value);
 }
 
+/* Of the kernel's interface, in whose form a sim device answers. */
+static bool parse_generation(const char *value, unsigned int *generation)
+{
+	if (!strcmp(value, "2n"))
+		*generation = CXLVM_SIM_GENERATION_2N;
+	else if (value[0] >= '2' && value[0] <= '6' && !value[1])
+		*generation = (unsigned int)(value[0] - '0');
+	else
+		return false;
+	return true;
+}
+
 static bool parse_device_key(struct parser *parser, struct device_config *device, const char *key,
 			     const char *value)
 {
@@ -112,12 +124,11 @@ static bool parse_device_key(struct parser *parser, struct device_config *device
 				      "  hint: a multiple of 256 MiB, for example size=256M",
 				      value);
 	} else if (!strcmp(key, "generation")) {
-		if (strcmp(value, "2") && strcmp(value, "5"))
+		if (!parse_generation(value, &device->generation))
 			return refuse(parser,
 				      "--device: generation '%s' is not known\n"
-				      "  hint: generations are 2 and 5",
+				      "  hint: generations are 2, 2n, 3, 4, 5 and 6",
 				      value);
-		device->generation = (unsigned int)(value[0] - '0');
 	} else if (!strcmp(key, "window-base") || !strcmp(key, "cxl-fmws-base")) {
 		if (!parse_size(value, &device->window_base.value))
 			return refuse(parser,
@@ -242,7 +253,8 @@ static const struct option options_table[] = {
 	  parse_append },
 	{ "memory", "SIZE", "guest RAM, default 512M", true, true, parse_memory },
 	{ "device", "sim,size=SIZE[,KEY=VALUE...]",
-	  "a software CXL device; keys: generation (2 or 5), window-base, memory-file; repeatable",
+	  "a software CXL device; keys: generation (2, 2n, 3 to 6), window-base, memory-file; "
+	  "repeatable",
 	  true, true, parse_device },
 	{ "phys-bits", "N", "guest address width, instead of KVM's", true, true, parse_phys_bits },
 	{ "trace", "PATTERN", "print trace points whose name matches", true, true, parse_trace },
@@ -252,7 +264,7 @@ static const struct option options_table[] = {
 	{ "break", "hb-decoder|no-program", "leave out a step, to test the tests", true, true,
 	  parse_break },
 #endif
-	{ "json", NULL, "print JSON, the only form so far", false, true, parse_json },
+	{ "json", NULL, "print JSON instead of text", false, true, parse_json },
 	{ "help", NULL, "print this", true, true, parse_help },
 };
 

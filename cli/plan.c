@@ -15,12 +15,13 @@
 #include "options.h"
 #include "pci/hdm.h"
 #include "plan.h"
+#include "plan_text.h"
 
 #define FORMAT_VERSION 1
 
 static void help(FILE *to)
 {
-	fputs("usage: cxlvm plan --json [OPTION...]\n\n"
+	fputs("usage: cxlvm plan [--json] [OPTION...]\n\n"
 	      "Print what a run with the same options would put where. Needs no KVM, maps nothing\n"
 	      "and leaves nothing behind.\n\n",
 	      to);
@@ -215,7 +216,7 @@ static struct json_object *describe_map(const struct vm *vm, struct cxlvm_error 
 	return array;
 }
 
-static int print_plan(struct vm *vm, struct cxlvm_error *err)
+static int print_json(struct vm *vm, struct cxlvm_error *err)
 {
 	struct json_object *plan = json_object_new_object();
 
@@ -227,23 +228,32 @@ static int print_plan(struct vm *vm, struct cxlvm_error *err)
 	json_object_object_add(plan, "devices", describe_devices(vm));
 	json_object_object_add(plan, "decoders", describe_decoders(vm, err));
 	json_object_object_add(plan, "map", describe_map(vm, err));
-	if (!err->code && (puts(json_object_to_json_string_ext(
-				   plan, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-						 JSON_C_TO_STRING_NOSLASHESCAPE)) < 0 ||
-			   fflush(stdout)))
-		cxlvm_error_set(err, -errno, "cannot write the plan: %s", strerror(errno));
+	if (!err->code)
+		puts(json_object_to_json_string_ext(plan, JSON_C_TO_STRING_PRETTY |
+								  JSON_C_TO_STRING_SPACED |
+								  JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(plan);
 	return err->code;
 }
 
-static int plan_machine(const struct vm_config *config)
+static int print_plan(struct vm *vm, bool json, struct cxlvm_error *err)
+{
+	int code = json ? print_json(vm, err) : plan_text_print(vm, err);
+
+	if (!code && (fflush(stdout) || ferror(stdout)))
+		code = cxlvm_error_set(err, errno ? -errno : -EIO, "cannot write the plan: %s",
+				       strerror(errno));
+	return code;
+}
+
+static int plan_machine(const struct vm_config *config, bool json)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 	struct vm *vm;
 	int code = vm_create(config, &vm, &err);
 
 	if (!code) {
-		code = print_plan(vm, &err);
+		code = print_plan(vm, json, &err);
 		vm_destroy(vm);
 	}
 	if (code) {
@@ -262,12 +272,8 @@ static int run(int argc, char **argv)
 		status = STATUS_USAGE;
 	} else if (options.help) {
 		help(stdout);
-	} else if (!options.json) {
-		fputs("cxlvm plan: the only form of a plan so far is JSON\n  hint: add --json\n",
-		      stderr);
-		status = STATUS_USAGE;
 	} else {
-		status = plan_machine(&options.config);
+		status = plan_machine(&options.config, options.json);
 	}
 	options_finish(&options);
 	return status;

@@ -42,6 +42,14 @@ static int check_offers(const struct kvm *kvm, struct cxlvm_error *err)
 	};
 	int version = kvm_ioctl(kvm->fd, KVM_GET_API_VERSION, 0);
 
+	if (version < 0) {
+		cxlvm_error_set(err, version, KVM_PATH " does not answer as KVM: %s",
+				strerror(-version));
+		cxlvm_error_hint(err,
+				 "load the module kvm_amd or kvm_intel, and look what " KVM_PATH
+				 " is: ls -l " KVM_PATH);
+		return version;
+	}
 	if (version != KVM_API_VERSION)
 		return cxlvm_error_set(err, -EOPNOTSUPP, KVM_PATH ": API version %d, needed is %d",
 				       version, KVM_API_VERSION);

@@ -31,7 +31,8 @@ struct cxlvm_acpi_ids {
 /*
  * CEDT of a frozen machine: one CHBS per host bridge, one CFMWS per placed window (ACPI-1).
  * Writes at most len bytes to buf, stores the size of the whole table in *needed. -ENOSPC when
- * len is too small, -EAGAIN before freeze. ids may be NULL.
+ * len is too small, -EAGAIN before freeze, -ENOENT for a window whose target is no host bridge
+ * (ACPI-6). ids may be NULL.
  */
 CXLVM_PUBLIC int cxlvm_cedt_build(const struct cxlvm_machine *machine,
 				  const struct cxlvm_acpi_ids *ids, void *buf, size_t len,

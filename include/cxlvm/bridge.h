@@ -27,7 +27,10 @@ struct cxlvm_bridge;
 CXLVM_PUBLIC int cxlvm_bridge_create(struct cxlvm_bridge **bridge, struct cxlvm_error *err);
 CXLVM_PUBLIC void cxlvm_bridge_destroy(struct cxlvm_bridge *bridge);
 
-/* System reset: registers to their reset values, nothing committed. */
+/*
+ * System reset: registers to their reset values, nothing committed. Before reset_done of any
+ * endpoint below.
+ */
 CXLVM_PUBLIC void cxlvm_bridge_reset(struct cxlvm_bridge *bridge);
 
 /*
@@ -52,18 +55,25 @@ CXLVM_PUBLIC void cxlvm_bridge_write(struct cxlvm_bridge *bridge, uint64_t offse
 
 struct cxlvm_root_port;
 
+struct cxlvm_root_port_config {
+	size_t size;          /* sizeof(struct cxlvm_root_port_config) */
+	unsigned int bar;     /* 0 to 5: the BAR with the component block, at offset 0 of it */
+	uint16_t first_dvsec; /* where the DVSECs begin; 0 means 0x100 */
+	uint16_t next;        /* next pointer of the last one: the host's own, 0 for none */
+};
+
 /*
- * Make the CXL part of a root port. Its DVSECs (ids 3, 4, 7, 8) fill extended config space from
- * 0x100 up; the Register Locator points at offset 0 of BAR bar (0 to 5). -EINVAL, -ENOMEM.
+ * Make the CXL part of a root port: DVSECs 3, 4, 7 and 8, one after the other (0x6c bytes), and a
+ * component block with RAS. -EINVAL (BAR, or DVSECs outside extended config space), -ENOMEM.
  */
-CXLVM_PUBLIC int cxlvm_root_port_create(unsigned int bar, struct cxlvm_root_port **port,
-					struct cxlvm_error *err);
+CXLVM_PUBLIC int cxlvm_root_port_create(const struct cxlvm_root_port_config *config,
+					struct cxlvm_root_port **port, struct cxlvm_error *err);
 CXLVM_PUBLIC void cxlvm_root_port_destroy(struct cxlvm_root_port *port);
 CXLVM_PUBLIC void cxlvm_root_port_reset(struct cxlvm_root_port *port);
 
 /*
- * Guest access to extended config space of the root port: offset 0x100 to 0xfff, length 1, 2 or 4,
- * naturally aligned. Offsets without a register read 0.
+ * Guest access to extended config space of the root port: offset from first_dvsec to 0xfff, length
+ * 1, 2 or 4, naturally aligned. Offsets without a register read 0.
  */
 CXLVM_PUBLIC uint32_t cxlvm_root_port_config_read(const struct cxlvm_root_port *port,
 						  uint32_t offset, unsigned int length);

@@ -8,6 +8,7 @@
 #include <cxlvm/bridge.h>
 #include <cxlvm/host.h>
 #include <cxlvm/passthrough.h>
+#include <cxlvm/regs.h>
 #include <cxlvm/vfio.h>
 #include <cxlvm/window.h>
 

@@ -3,9 +3,10 @@
  * cxlvm/host.h - what the engine asks of the virtual machine monitor around it
  *
  * The other seam of the library. A host fills in struct cxlvm_host_ops and passes it to
- * cxlvm_endpoint_realize. The library calls it only from within a verb (cxlvm/passthrough.h), on
- * the thread that called the verb, holding no lock. From within any of these calls the host may
- * call cxlvm_endpoint_reg_read and the getters, but no verb.
+ * cxlvm_endpoint_realize. The library calls it only from within a call that the host serializes
+ * (cxlvm/passthrough.h: the verbs, reg_write, config_write_begin and _end), on the caller's thread,
+ * holding no lock. From within any of these calls the host may call what is marked "any time"
+ * there, but nothing else.
  */
 #ifndef CXLVM_HOST_H
 #define CXLVM_HOST_H
@@ -16,15 +17,19 @@
 extern "C" {
 #endif
 
-/* Who asked for a reset. The host derives the kind; the order is that of strength. */
+/*
+ * Who asked for a reset. The host derives the kind; the order of the values is that of strength,
+ * with room between them. Values are ABI.
+ */
 enum cxlvm_reset_kind {
-	CXLVM_RESET_NONE,
-	CXLVM_RESET_FUNCTION, /* function-level reset, a config write */
-	CXLVM_RESET_CXL,      /* Initiate CXL Reset in the CXL Device DVSEC */
-	CXLVM_RESET_HOT,      /* hot reset made by the host */
-	CXLVM_RESET_BUS,      /* secondary bus reset, slot power */
-	CXLVM_RESET_WAKEUP,   /* resume from suspend of the whole machine */
-	CXLVM_RESET_SYSTEM,   /* reset of the whole machine, the first one included */
+	CXLVM_RESET_NONE = 0,
+	CXLVM_RESET_LOW_POWER = 10, /* no reset: D3hot, and back to D0 */
+	CXLVM_RESET_FUNCTION = 20,  /* function-level reset, a config write */
+	CXLVM_RESET_CXL = 30,       /* Initiate CXL Reset in the CXL Device DVSEC */
+	CXLVM_RESET_HOT = 40,       /* hot reset made by the host */
+	CXLVM_RESET_BUS = 50,       /* secondary bus reset, slot power */
+	CXLVM_RESET_WAKEUP = 60,    /* resume from suspend of the whole machine */
+	CXLVM_RESET_SYSTEM = 70,    /* reset of the whole machine, the first one included */
 };
 
 /*
@@ -36,6 +41,7 @@ struct cxlvm_memory_area {
 	uint64_t size;           /* bytes, multiple of the host page size */
 	struct cxlvm_gpa guest;  /* guest physical address of the first byte */
 	void *address;           /* of the first byte in this process; never accessed (P6) */
+	int dma_buf;             /* descriptor of the area as dma-buf, or -1 */
 };
 
 /* The host bridge's HDM decoder 0 as the guest has to find it. */
@@ -154,16 +160,18 @@ struct cxlvm_host_ops {
 
 	/*
 	 * Make decoder 0 of the host bridge show exactly *decoder and refuse guest writes to it,
-	 * until the next call. Called only within reset_done of kinds system and wakeup. A host
-	 * that uses cxlvm/bridge.h calls cxlvm_bridge_publish here. 0 or negative errno; on
-	 * failure the bridge is unchanged.
+	 * until the next call or the next reset of the bridge. Called only within reset_done of
+	 * kinds system and wakeup, after the host has reset the bridge; with size 0 when
+	 * programming failed. A host that uses cxlvm/bridge.h calls cxlvm_bridge_publish here. 0
+	 * or negative errno; on failure the bridge is unchanged.
 	 */
 	int (*bridge_decoder)(void *host, uint32_t bridge_uid,
 			      const struct cxlvm_bridge_decoder *decoder);
 
 	/*
 	 * Reset the real device now: raw, synchronous, calls no verb. 0, -EAGAIN or another
-	 * negative errno.
+	 * negative errno. Called when a guest asks for a CXL reset that the kernel would only
+	 * pretend, and again after -EAGAIN.
 	 */
 	int (*device_reset)(void *host, enum cxlvm_reset_kind kind);
 

@@ -61,12 +61,14 @@ struct cxlvm_endpoint_config {
 	 */
 	bool has_window_base;
 	struct cxlvm_gpa window_base;
-	/* Usable I/O addresses; n_iova 0 means no limit. Copied. (WIN-3) */
+	/* Usable I/O addresses, at most 32 ranges; n_iova 0 means no limit. Copied. (WIN-3) */
 	const struct cxlvm_iova_range *iova;
 	size_t n_iova;
 	/* Copied. (OVL-4) */
 	const struct cxlvm_bar_range *exclude;
-	size_t n_exclude;
+	size_t n_exclude; /* at most 4 */
+	/* The machine runs already: a device in CXL mode is refused (contract 11). */
+	bool hotplug;
 };
 
 /*
@@ -99,8 +101,10 @@ CXLVM_PUBLIC int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *endpoint,
 /*
  * A reset of the real device is about to happen. Disables the map and removes it from the I/O
  * address space; for every kind but function, the virtual registers go to their reset values.
- * Idempotent; may nest and repeat, the strongest kind is remembered. -EOPNOTSUPP for kinds that
- * this version does not implement (all but system).
+ * Idempotent; may nest and repeat, the strongest kind is remembered. Kind function and low power
+ * leave registers alone. On generation 2 a cache-capable device is asked to write back and
+ * invalidate its caches, as its kernel does not. -EINVAL for an unknown kind, -ENODEV after
+ * unrealize.
  */
 CXLVM_PUBLIC int cxlvm_endpoint_reset_prepare(struct cxlvm_endpoint *endpoint,
 					      enum cxlvm_reset_kind kind, struct cxlvm_error *err);
@@ -115,9 +119,14 @@ CXLVM_PUBLIC int cxlvm_endpoint_reset_prepare(struct cxlvm_endpoint *endpoint,
  * host bridge and enable the map. result is 0, a negative errno or CXLVM_RESET_RESULT_UNKNOWN; a
  * result of 0 is not believed. Within a stronger reset that is still being prepared it does
  * nothing. Legal without reset_prepare. On failure decoder 0 shows the error bit, nothing is
- * mapped, and the reason is also an event. Errors: -EAGAIN (before machine_done), -EOPNOTSUPP as
- * above, -ENXIO (real decoder not committed), -EPROTO (size changed, read-back differs), what the
- * device or the host returned.
+ * mapped, and the reason is also an event. Errors: -EAGAIN (before machine_done), -EINVAL, -ENODEV
+ * as above, -ENXIO (real decoder not committed), -EPROTO (size changed, read-back differs), what the
+ * device or the host returned. A call without reset_prepare prepares first, and that is not undone.
+ *
+ * After -EAGAIN the device is reset again, five times at most; a decoder that is not committed yet
+ * is waited for, two seconds at most; after a hot reset that lost it, the device is reset once
+ * more. A known failure of the reset (negative result) fails: the memory may hold what its last
+ * user stored.
  */
 CXLVM_PUBLIC int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *endpoint,
 					   enum cxlvm_reset_kind kind, int result,
@@ -126,7 +135,8 @@ CXLVM_PUBLIC int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *endpoint,
 /*
  * A vCPU faulted on a mapped address without saying which (KVM: EFAULT, exit reason 0). Asks the
  * device whether its memory is usable; if not, disables the map. 1 if a map was disabled (enter
- * the guest again), 0 if not.
+ * the guest again), 0 if not. Called later, when a memory that was taken away this way is usable
+ * again, it maps it again; so a host may also call it from a timer.
  */
 CXLVM_PUBLIC int cxlvm_endpoint_recheck(struct cxlvm_endpoint *endpoint);
 
@@ -140,7 +150,8 @@ CXLVM_PUBLIC bool cxlvm_endpoint_host_owns_address(const struct cxlvm_endpoint *
 /*
  * Take the device away from the guest: disable the map, remove it from the I/O address space,
  * release the claim. From here on register reads answer ones, writes vanish and no device call is
- * made. NULL is allowed; idempotent.
+ * made, except for register reads that are under way. The real Memory Space bit stays as it is.
+ * NULL is allowed; idempotent.
  */
 CXLVM_PUBLIC void cxlvm_endpoint_unrealize(struct cxlvm_endpoint *endpoint);
 
@@ -180,8 +191,10 @@ CXLVM_PUBLIC uint32_t cxlvm_endpoint_config_read(const struct cxlvm_endpoint *en
 /*
  * Guest writes config space. begin comes before anything reaches the device: *device_value is what
  * to write there instead of value, and *kind is the reset that this write is (CXLVM_RESET_NONE
- * for most); returns false when nothing may be written to the device. end comes after it and
- * carries out what the write means for the virtual device. One begin, one end.
+ * for most), for which begin has called reset_prepare already; returns false when nothing may be
+ * written to the device. end comes after it and carries out what the write means for the virtual
+ * device, reset_done included: function-level reset, CXL reset (really, or with the error bit in
+ * CXL Status 2: RST-3), power state. One begin, one end.
  */
 CXLVM_PUBLIC bool cxlvm_endpoint_config_write_begin(struct cxlvm_endpoint *endpoint,
 						    uint32_t offset, unsigned int length,
@@ -208,9 +221,18 @@ CXLVM_PUBLIC uint64_t cxlvm_endpoint_memory_size(const struct cxlvm_endpoint *en
 CXLVM_PUBLIC bool cxlvm_endpoint_is_committed(const struct cxlvm_endpoint *endpoint);
 /* Does device memory answer the guest? */
 CXLVM_PUBLIC bool cxlvm_endpoint_memory_mapped(const struct cxlvm_endpoint *endpoint);
-/* The window base of the frozen map; false before freeze. */
+/*
+ * Where device memory goes: the base of the window in the frozen map, or the base inside it that
+ * the configuration names. false before machine_done (own placement) or realize (placed windows),
+ * and after unrealize.
+ */
 CXLVM_PUBLIC bool cxlvm_endpoint_window_base(const struct cxlvm_endpoint *endpoint,
 					     struct cxlvm_gpa *base);
+/*
+ * The restrictions (CXLVM_WINDOW_*) that this device wants of its window, for hosts that make the
+ * CFMWS themselves.
+ */
+CXLVM_PUBLIC uint16_t cxlvm_endpoint_restrictions(const struct cxlvm_endpoint *endpoint);
 /* Why device memory is not usable: "" when it is. The text is the endpoint's; not any time. */
 CXLVM_PUBLIC const char *cxlvm_endpoint_unusable_reason(const struct cxlvm_endpoint *endpoint);
 
@@ -224,17 +246,18 @@ struct cxlvm_endpoint_state {
 	uint32_t hdm[4 + 8 * CXLVM_DECODERS]; /* the HDM decoder capability structure */
 	uint16_t dvsec_control;               /* CXL Device DVSEC: CXL Control */
 	uint16_t dvsec_lock;                  /* CXL Device DVSEC: CXL Lock */
+	uint16_t dvsec_control2;              /* CXL Control 2; bit 1: write-back was asked for */
+	uint16_t dvsec_status2;               /* CXL Device DVSEC: CXL Status 2, reset bits only */
 	uint8_t usable;                       /* real decoder committed when last asked */
 	uint8_t mapped;                       /* the map is enabled */
 };
 
-/* Copy the state. Serialized with the verbs. */
+/* Copy size bytes of the state (sizeof(*state) as the caller knows it). Serialized with the verbs. */
 CXLVM_PUBLIC void cxlvm_endpoint_get_state(const struct cxlvm_endpoint *endpoint,
-					   struct cxlvm_endpoint_state *state);
+					   struct cxlvm_endpoint_state *state, size_t size);
 
-/* Counters of the endpoint since realize; any time. */
+/* Counters of the endpoint since realize; size as for the state; any time. */
 struct cxlvm_endpoint_counters {
-	uint64_t reads;         /* of trapped registers */
 	uint64_t writes;        /* of trapped registers */
 	uint64_t bad_accesses;  /* of a size or at an offset that is not allowed */
 	uint64_t device_errors; /* accesses that the device refused */
@@ -243,7 +266,8 @@ struct cxlvm_endpoint_counters {
 };
 
 CXLVM_PUBLIC void cxlvm_endpoint_get_counters(const struct cxlvm_endpoint *endpoint,
-					      struct cxlvm_endpoint_counters *counters);
+					      struct cxlvm_endpoint_counters *counters,
+					      size_t size);
 
 #ifdef __cplusplus
 }

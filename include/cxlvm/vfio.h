@@ -10,7 +10,9 @@
  * Nothing that comes back is trusted.
  *
  * Calls for one device are made one at a time and from within a verb of cxlvm/passthrough.h,
- * except read, which cxlvm_endpoint_reg_read may call at any time from any thread.
+ * except read, which cxlvm_endpoint_reg_read may call at any time from any thread. A register read
+ * that is under way when an endpoint is unrealized may still arrive here: close the device after
+ * cxlvm_endpoint_free.
  */
 #ifndef CXLVM_VFIO_H
 #define CXLVM_VFIO_H
@@ -93,7 +95,7 @@ struct cxlvm_transport_ops {
 	int (*reset)(void *device);
 
 	/*
-	 * Connect count eventfds, one per vector from start, to interrupt type index (2 is
+	 * Optional both, for devices with interrupts. Connect count eventfds, one per vector from start, to interrupt type index (2 is
 	 * MSI-X); a descriptor of -1 disconnects. The descriptors stay the caller's.
 	 */
 	int (*irq_set)(void *device, uint32_t index, uint32_t start, uint32_t count,
@@ -112,13 +114,19 @@ struct cxlvm_transport {
 };
 
 /*
+ * Generation "2n" for the sim: the interface of generation 2 as some kernels ship it, which keep
+ * the decoder over a reset.
+ */
+#define CXLVM_SIM_GENERATION_2N 0x2eu
+
+/*
  * The sim transport: a software CXL Type-2 device in this process, which answers with the raw
  * bytes that the kernel of a chosen generation would send.
  */
 struct cxlvm_sim_config {
 	size_t size;             /* sizeof(struct cxlvm_sim_config) */
 	uint64_t memory_size;    /* bytes of device memory, multiple of 256 MiB, not 0 */
-	unsigned int generation; /* 2 or 5; 0 means 5 */
+	unsigned int generation; /* 2 to 6 or CXLVM_SIM_GENERATION_2N; 0 means 5 */
 	/*
 	 * File that holds the device memory; made if missing (and removed again if the
 	 * device is closed before its memory was mapped), grown if shorter, shared with whoever

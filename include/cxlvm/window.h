@@ -12,7 +12,8 @@
  *
  * After freeze nothing changes any more: tables, registers and maps all read the same stored
  * values (P5). The machine belongs to the host and outlives all its endpoints. All calls for one
- * machine are made by one thread at a time.
+ * machine are made by one thread at a time; realize, machine_done, unrealize and free of its
+ * endpoints count as such calls.
  *
  * Contract: sections 4 and 5, WIN-1 to WIN-6.
  */
@@ -92,9 +93,11 @@ CXLVM_PUBLIC int cxlvm_machine_add_range(struct cxlvm_machine *machine, const ch
 					 struct cxlvm_error *err);
 
 /*
- * Add a CXL host bridge with integer _UID uid, whose block freeze will place (base NULL) or which
- * the host has placed at *base (multiple of 64 KiB, not 0). -EEXIST for a uid in use or a block
- * that overlaps something, -EINVAL, -ENOSPC, -EBUSY as above.
+ * Add a CXL host bridge with integer _UID uid (a host that builds its own tables may use any number
+ * of its own). base NULL: freeze places its block. *base not 0: the host has placed the block there,
+ * a multiple of 64 KiB. *base 0: the host keeps the block to itself, it is in no table of ours.
+ * After freeze only the last is possible, for hosts that create bridges later. -EEXIST for a uid
+ * in use or a block that overlaps something, -EINVAL, -ENOSPC, -EBUSY as above.
  */
 CXLVM_PUBLIC int cxlvm_machine_add_bridge(struct cxlvm_machine *machine, const char *name,
 					  uint32_t uid, const struct cxlvm_gpa *base,
@@ -102,8 +105,8 @@ CXLVM_PUBLIC int cxlvm_machine_add_bridge(struct cxlvm_machine *machine, const c
 
 /*
  * Add a window that the host has placed. base and size are multiples of 256 MiB, base is not 0,
- * targets are uids of bridges (they may be added later, but before freeze). window->has_base is
- * true; owner is ignored. Errors as add_range, -ERANGE beyond the address width.
+ * targets are uids of bridges, which may be added later. window->has_base is true; owner is
+ * ignored. Errors as add_range, -ERANGE beyond the address width.
  */
 CXLVM_PUBLIC int cxlvm_machine_add_window(struct cxlvm_machine *machine,
 					  const struct cxlvm_window *window,
@@ -111,10 +114,9 @@ CXLVM_PUBLIC int cxlvm_machine_add_window(struct cxlvm_machine *machine,
 
 /*
  * Place all host-bridge blocks, then all reserved windows, from place_from upwards, each window
- * aligned to 1 GiB, in the order of their reservation; windows with an explicit base go there.
+ * aligned to 1 GiB, in the order of cxlvm_machine_window; windows with an explicit base go there.
  * All or nothing: on failure nothing is placed. Errors: -ERANGE (beyond the address width, with
- * both numbers), -EEXIST (an explicit base overlaps something), -ENOENT (a target without a
- * bridge, ACPI-6), -EALREADY (frozen before).
+ * both numbers), -EEXIST (an explicit base overlaps something), -EALREADY (frozen before).
  */
 CXLVM_PUBLIC int cxlvm_machine_freeze(struct cxlvm_machine *machine, struct cxlvm_error *err);
 

@@ -339,22 +339,6 @@ uint32_t endpoint_config_read(struct device *device, uint32_t offset, unsigned i
 	return cxlvm_endpoint_config_read(device->endpoint, offset, length, (uint32_t)value);
 }
 
-/*
- * An FLR is only a config write. libcxlvm implements resets of kind system only so far, and a
- * reset of the device behind its back would leave the guest with decoders that it does not
- * have: drop the write, say so once (P8).
- */
-static void report_reset(struct device *device)
-{
-	if (device->pci.reset_reported)
-		return;
-	device->pci.reset_reported = true;
-	fprintf(stderr,
-		"%s: the guest asked for a reset of the device, which is not implemented; "
-		"ignored\n",
-		device->name);
-}
-
 void endpoint_config_write(struct device *device, uint32_t offset, unsigned int length,
 			   uint32_t value)
 {
@@ -378,9 +362,8 @@ void endpoint_config_write(struct device *device, uint32_t offset, unsigned int 
 		pci->memory_space = value & PCI_COMMAND_MEMORY;
 		device_value |= PCI_COMMAND_MEMORY;
 	}
-	if (kind != CXLVM_RESET_NONE)
-		report_reset(device);
-	else if (pass)
+	/* A write that resets is bracketed by the library: prepared above, done in _end. */
+	if (pass)
 		write_device(device, CXLVM_REGION_CONFIG, offset, length, device_value);
 	cxlvm_endpoint_config_write_end(device->endpoint);
 	if (follow_bars(pci))

@@ -42,7 +42,6 @@ struct pci_endpoint {
 	struct pci_span *spans;
 	size_t n_spans;
 	bool memory_space; /* the guest's bit */
-	bool reset_reported;
 };
 
 /* Read sizes and types of the device's BARs, take the spans of its realized endpoint. */

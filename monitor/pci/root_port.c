@@ -51,12 +51,14 @@ int root_port_init(struct root_port *port, uint8_t number, struct map *map, stru
 		.ops = &component_ops,
 		.opaque = port,
 	};
+	/* All of extended config space is CXL's: nothing else of ours is there. */
+	const struct cxlvm_root_port_config cxl_config = { .size = sizeof(cxl_config), .bar = 0 };
 	int code;
 
 	memset(port, 0, sizeof(*port));
 	port->number = number;
 	port->map = map;
-	code = cxlvm_root_port_create(0, &port->cxl, err);
+	code = cxlvm_root_port_create(&cxl_config, &port->cxl, err);
 	if (code)
 		return code;
 	port->range = map_add(map, &range);
@@ -178,8 +180,8 @@ void root_port_config_write(struct root_port *port, uint32_t offset, unsigned in
 	}
 	pci_space_write(&port->space, offset, length, value);
 	/*
-	 * A bus reset would have to reach the device, and libcxlvm implements resets of kind
-	 * system only so far. Nothing pretends: the bit does not stay, and we say so once (P8).
+	 * A bus reset would have to reach the device below, which this monitor does not do yet.
+	 * Nothing pretends: the bit does not stay, and we say so once (P8).
 	 */
 	if (pci_access_touches(offset, length, PCI_BRIDGE_CONTROL, 1) && !port->reset_reported &&
 	    (value >> (8 * (PCI_BRIDGE_CONTROL - offset)) & PCI_BRIDGE_CTL_BUS_RESET)) {

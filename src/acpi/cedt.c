@@ -6,14 +6,7 @@
 #include <string.h>
 
 #include "base/math.h"
-
-#define HEADER_SIZE 36u
-#define CHBS_SIZE   32u
-#define CFMWS_FIXED 36u
-
-#define CHBS_TYPE    0u
-#define CHBS_VERSION 1u /* component registers at base, not an RCRB */
-#define CFMWS_TYPE   1u
+#include "regs/cedt.h"
 
 static const struct cxlvm_acpi_ids default_ids = {
 	.oem_id = "CXLVM ",
@@ -41,53 +34,80 @@ static uint8_t *append(struct table *table, size_t size)
 	return p;
 }
 
+static void set(uint8_t *p, const struct reg_table *table, unsigned int row, uint64_t value)
+{
+	put_le(p + table->rows[row].offset, table->rows[row].width, value);
+}
+
 static void add_chbs(struct table *table, const struct cxlvm_bridge_place *bridge)
 {
 	uint8_t *p = append(table, CHBS_SIZE);
 
 	if (!p)
 		return;
-	p[0] = CHBS_TYPE;
-	put_le16(p + 2, CHBS_SIZE);
-	put_le32(p + 4, bridge->uid);
-	put_le32(p + 8, CHBS_VERSION);
-	put_le64(p + 16, bridge->base.value);
-	put_le64(p + 24, CXLVM_COMPONENT_BLOCK_SIZE);
+	set(p, &cedt_record_table, CEDT_TYPE, CEDT_TYPE_CHBS);
+	set(p, &cedt_record_table, CEDT_LENGTH, CHBS_SIZE);
+	set(p, &chbs_table, CHBS_UID, bridge->uid);
+	set(p, &chbs_table, CHBS_VERSION, CHBS_VERSION_COMPONENT);
+	set(p, &chbs_table, CHBS_BASE, bridge->base.value);
+	set(p, &chbs_table, CHBS_LENGTH, CXLVM_COMPONENT_BLOCK_SIZE);
 }
 
 /* Ways, arithmetic and granularity stay 0: no interleave. */
 static void add_cfmws(struct table *table, const struct cxlvm_window *window)
 {
-	uint32_t size = CFMWS_FIXED + 4 * window->n_targets;
+	uint32_t size = CFMWS_SIZE + 4 * window->n_targets;
 	uint8_t *p = append(table, size);
 
 	if (!p)
 		return;
-	p[0] = CFMWS_TYPE;
-	put_le16(p + 2, (uint16_t)size);
-	put_le64(p + 8, window->base.value);
-	put_le64(p + 16, window->size);
-	put_le16(p + 32, window->restrictions);
-	put_le16(p + 34, window->qtg_id);
+	set(p, &cedt_record_table, CEDT_TYPE, CEDT_TYPE_CFMWS);
+	set(p, &cedt_record_table, CEDT_LENGTH, size);
+	set(p, &cfmws_table, CFMWS_BASE, window->base.value);
+	set(p, &cfmws_table, CFMWS_WINDOW_SIZE, window->size);
+	set(p, &cfmws_table, CFMWS_RESTRICTIONS, window->restrictions);
+	set(p, &cfmws_table, CFMWS_QTG, window->qtg_id);
 	for (unsigned int i = 0; i < window->n_targets; i++)
-		put_le32(p + CFMWS_FIXED + 4 * i, window->targets[i]);
+		set(p + CFMWS_SIZE + 4 * i, &cfmws_target_table, CFMWS_TARGET, window->targets[i]);
 }
 
 static void finish_header(struct table *table, const struct cxlvm_acpi_ids *ids)
 {
+	const struct reg_row *row = acpi_header_table.rows;
 	uint8_t *p = table->buf, sum = 0;
 
-	memcpy(p, "CEDT", 4);
-	put_le32(p + 4, (uint32_t)table->pos);
-	p[8] = 1;
-	memcpy(p + 10, ids->oem_id, sizeof(ids->oem_id));
-	memcpy(p + 16, ids->oem_table_id, sizeof(ids->oem_table_id));
-	put_le32(p + 24, ids->oem_revision);
-	memcpy(p + 28, ids->creator_id, sizeof(ids->creator_id));
-	put_le32(p + 32, ids->creator_revision);
+	memcpy(p + row[ACPI_SIGNATURE].offset, "CEDT", 4);
+	set(p, &acpi_header_table, ACPI_LENGTH, table->pos);
+	set(p, &acpi_header_table, ACPI_REVISION, row[ACPI_REVISION].reset);
+	memcpy(p + row[ACPI_OEM_ID].offset, ids->oem_id, sizeof(ids->oem_id));
+	memcpy(p + row[ACPI_OEM_TABLE_ID].offset, ids->oem_table_id, sizeof(ids->oem_table_id));
+	set(p, &acpi_header_table, ACPI_OEM_REVISION, ids->oem_revision);
+	memcpy(p + row[ACPI_CREATOR_ID].offset, ids->creator_id, sizeof(ids->creator_id));
+	set(p, &acpi_header_table, ACPI_CREATOR_REVISION, ids->creator_revision);
 	for (size_t i = 0; i < table->pos; i++)
 		sum = (uint8_t)(sum + p[i]);
-	p[9] = (uint8_t)-sum;
+	set(p, &acpi_header_table, ACPI_CHECKSUM, (uint8_t)-sum);
+}
+
+/* A CFMWS names only host bridges that a CHBS describes (ACPI-6). */
+static int check_targets(const struct cxlvm_machine *machine, const struct cxlvm_window *window,
+			 struct cxlvm_error *err)
+{
+	for (unsigned int t = 0; t < window->n_targets; t++) {
+		const struct cxlvm_bridge_place *bridge;
+		unsigned int i = 0;
+
+		while ((bridge = cxlvm_machine_bridge(machine, i)) &&
+		       (bridge->uid != window->targets[t] || !bridge->has_base))
+			i++;
+		if (!bridge)
+			return cxlvm_error_set(
+				err, -ENOENT,
+				"window %s: target %u is none of the %u host bridges "
+				"with a component block",
+				window->name, window->targets[t], i);
+	}
+	return 0;
 }
 
 int cxlvm_cedt_build(const struct cxlvm_machine *machine, const struct cxlvm_acpi_ids *ids,
@@ -96,15 +116,21 @@ int cxlvm_cedt_build(const struct cxlvm_machine *machine, const struct cxlvm_acp
 	struct table table = { .buf = buf, .len = len };
 	const struct cxlvm_bridge_place *bridge;
 	const struct cxlvm_window *window;
+	int ret;
 
 	if (!cxlvm_machine_is_frozen(machine))
 		return cxlvm_error_set(err, -EAGAIN, "CEDT: the memory map is not final yet");
-	append(&table, HEADER_SIZE);
+	append(&table, ACPI_HEADER_SIZE);
 	for (unsigned int i = 0; (bridge = cxlvm_machine_bridge(machine, i)); i++)
-		add_chbs(&table, bridge);
-	for (unsigned int i = 0; (window = cxlvm_machine_window(machine, i)); i++)
+		if (bridge->has_base)
+			add_chbs(&table, bridge);
+	for (unsigned int i = 0; (window = cxlvm_machine_window(machine, i)); i++) {
+		ret = check_targets(machine, window, err);
+		if (ret)
+			return ret;
 		if (window->has_base)
 			add_cfmws(&table, window);
+	}
 	*needed = table.pos;
 	if (!buf || table.pos > len)
 		return cxlvm_error_set(err, -ENOSPC, "CEDT needs %zu bytes, %zu given", table.pos,

@@ -14,33 +14,56 @@
 #define EXTENDED_CONFIG 0x100u
 #define CONFIG_SIZE     0x1000u
 
+/* The DVSECs in the order they stand, one after the other. */
 static const struct dvsec port_dvsecs[] = {
-	{ &dvsec_port_table, DVSEC_ID_PORT_EXTENSIONS, 0, 0x100 },
-	{ &dvsec_gpf_port_table, DVSEC_ID_GPF_PORT, 0, 0x128 },
-	{ &dvsec_flex_bus_table, DVSEC_ID_FLEX_BUS, 2, 0x138 },
-	{ &dvsec_locator_table, DVSEC_ID_REGISTER_LOCATOR, 0, 0x158 },
-	{ NULL, 0, 0, 0 },
+	{ &dvsec_port_table, DVSEC_ID_PORT_EXTENSIONS, 0, 0, 0 },
+	{ &dvsec_gpf_port_table, DVSEC_ID_GPF_PORT, 0, 0, 0 },
+	{ &dvsec_flex_bus_table, DVSEC_ID_FLEX_BUS, 2, 0, 0 },
+	{ &dvsec_locator_table, DVSEC_ID_REGISTER_LOCATOR, 0, 0, 0 },
 };
 
-#define PORT_LOCATOR 0x158u
+#define N_DVSECS (sizeof(port_dvsecs) / sizeof(port_dvsecs[0]))
+#define LOCATOR  (N_DVSECS - 1)
 
 struct cxlvm_root_port {
 	unsigned int bar;
+	uint16_t first;
+	struct dvsec dvsecs[N_DVSECS + 1]; /* ends with table NULL */
 	uint32_t config[CONFIG_SIZE / 4];
 	uint32_t cm[CM_DWORDS];
 };
 
-int cxlvm_root_port_create(unsigned int bar, struct cxlvm_root_port **port, struct cxlvm_error *err)
+int cxlvm_root_port_create(const struct cxlvm_root_port_config *config,
+			   struct cxlvm_root_port **port, struct cxlvm_error *err)
 {
-	static const struct cm_capability capabilities[] = { { CM_ID_RAS, PORT_RAS } };
+	static const struct cm_capability capabilities[] = { { CM_ID_RAS, 2, PORT_RAS } };
+	uint32_t first = config->first_dvsec ? config->first_dvsec : EXTENDED_CONFIG, end = first;
 	struct cxlvm_root_port *p;
 
-	if (bar > 5)
-		return cxlvm_error_set(err, -EINVAL, "root port: BAR %u is not one of 0 to 5", bar);
+	if (config->size < sizeof(*config) || config->bar > 5)
+		return cxlvm_error_set(err, -EINVAL,
+				       "root port: configuration of %zu bytes (%zu known), BAR %u "
+				       "of 0 to 5",
+				       config->size, sizeof(*config), config->bar);
+	for (unsigned int i = 0; i < N_DVSECS; i++)
+		end += port_dvsecs[i].table->size;
+	if (first < EXTENDED_CONFIG || !is_aligned(first | config->next, 4) || end > CONFIG_SIZE ||
+	    config->next >= CONFIG_SIZE)
+		return cxlvm_error_set(err, -EINVAL,
+				       "root port: DVSECs at 0x%x to 0x%x, followed by 0x%x, are "
+				       "not aligned or not in extended config space",
+				       first, end, config->next);
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return cxlvm_error_set(err, -ENOMEM, "no memory for a root port");
-	p->bar = bar;
+	p->bar = config->bar;
+	p->first = (uint16_t)first;
+	for (unsigned int i = 0; i < N_DVSECS; i++) {
+		p->dvsecs[i] = port_dvsecs[i];
+		p->dvsecs[i].base = (uint16_t)first;
+		first += port_dvsecs[i].table->size;
+	}
+	p->dvsecs[LOCATOR].next = config->next;
 	cm_array_build(p->cm, capabilities, 1);
 	cxlvm_root_port_reset(p);
 	*port = p;
@@ -54,21 +77,23 @@ void cxlvm_root_port_destroy(struct cxlvm_root_port *port)
 
 void cxlvm_root_port_reset(struct cxlvm_root_port *port)
 {
-	dvsec_list_reset(port_dvsecs, port->config);
-	reg_set(port->config, PORT_LOCATOR, &dvsec_locator_table.rows[LOCATOR_BAR], port->bar);
+	dvsec_list_reset(port->dvsecs, port->config);
+	reg_set(port->config, port->dvsecs[LOCATOR].base, &dvsec_locator_table.rows[LOCATOR_BAR],
+		port->bar);
 	regs_reset(&ras_table, port->cm, PORT_RAS);
 }
 
-static bool config_access_ok(uint32_t offset, unsigned int length)
+static bool config_access_ok(const struct cxlvm_root_port *port, uint32_t offset,
+			     unsigned int length)
 {
-	return offset >= EXTENDED_CONFIG && length <= 4 &&
+	return offset >= port->first && length <= 4 &&
 	       regs_read_allowed(offset, length, CONFIG_SIZE);
 }
 
 uint32_t cxlvm_root_port_config_read(const struct cxlvm_root_port *port, uint32_t offset,
 				     unsigned int length)
 {
-	if (!config_access_ok(offset, length))
+	if (!config_access_ok(port, offset, length))
 		return (uint32_t)all_ones(length < 4 ? length : 4);
 	return (uint32_t)regs_read(port->config, offset, length);
 }
@@ -76,8 +101,8 @@ uint32_t cxlvm_root_port_config_read(const struct cxlvm_root_port *port, uint32_
 void cxlvm_root_port_config_write(struct cxlvm_root_port *port, uint32_t offset,
 				  unsigned int length, uint32_t value)
 {
-	if (config_access_ok(offset, length))
-		dvsec_list_write(port_dvsecs, port->config, offset, length, value);
+	if (config_access_ok(port, offset, length))
+		dvsec_list_write(port->dvsecs, port->config, offset, length, value);
 }
 
 uint64_t cxlvm_root_port_read(const struct cxlvm_root_port *port, uint64_t offset,

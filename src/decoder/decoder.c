@@ -9,6 +9,15 @@
 
 #include "base/math.h"
 
+/* Where the table has HDM Decoder 0 Control. */
+#define CONTROL_DWORD 8u
+
+/* The committed bit tells that the range is there: released after it, acquired before it. */
+static void store_control(uint32_t *hdm, uint32_t control)
+{
+	__atomic_store_n(&hdm[CONTROL_DWORD], control, __ATOMIC_RELEASE);
+}
+
 static uint32_t register_of(const uint32_t *hdm, enum hdm_row row)
 {
 	return reg_load(&hdm[hdm_table.rows[row].offset / 4]);
@@ -16,10 +25,16 @@ static uint32_t register_of(const uint32_t *hdm, enum hdm_row row)
 
 void decoder_reset(uint32_t *hdm, uint32_t capability)
 {
-	regs_reset(&hdm_table, hdm, 0);
-	reg_store(&hdm[0], capability);
-	hdm_set(hdm, 0, 0, HDM_CAP_COUNT, 0);
-	hdm_set(hdm, 0, 0, HDM_GLOBAL_ENABLE, 1);
+	uint32_t image[DECODER_DWORDS];
+
+	regs_reset(&hdm_table, image, 0);
+	image[0] = capability;
+	hdm_set(image, 0, 0, HDM_CAP_COUNT, 0);
+	hdm_set(image, 0, 0, HDM_GLOBAL_ENABLE, 1);
+	/* Not committed before the range goes away. */
+	store_control(hdm, image[CONTROL_DWORD]);
+	for (unsigned int i = 0; i < DECODER_DWORDS; i++)
+		reg_store(&hdm[i], image[i]);
 }
 
 static void set_range(uint32_t *hdm, uint64_t base, uint64_t size, uint32_t targets)
@@ -35,15 +50,14 @@ static void set_range(uint32_t *hdm, uint64_t base, uint64_t size, uint32_t targ
 /* One store for the whole register: a reader sees the old control or the new one. */
 static void set_control(uint32_t *hdm, bool host_only, bool committed, bool error)
 {
-	uint32_t control[DECODER_DWORDS] = { 0 };
+	uint32_t image[DECODER_DWORDS] = { 0 };
 
-	hdm_set(control, 0, 0, HDM_CTL_HOST_ONLY, host_only);
-	hdm_set(control, 0, 0, HDM_CTL_LOCK, committed);
-	hdm_set(control, 0, 0, HDM_CTL_COMMIT, committed);
-	hdm_set(control, 0, 0, HDM_CTL_COMMITTED, committed);
-	hdm_set(control, 0, 0, HDM_CTL_ERROR, error);
-	reg_store(&hdm[hdm_table.rows[HDM_CTL_COMMIT].offset / 4],
-		  register_of(control, HDM_CTL_COMMIT));
+	hdm_set(image, 0, 0, HDM_CTL_HOST_ONLY, host_only);
+	hdm_set(image, 0, 0, HDM_CTL_LOCK, committed);
+	hdm_set(image, 0, 0, HDM_CTL_COMMIT, committed);
+	hdm_set(image, 0, 0, HDM_CTL_COMMITTED, committed);
+	hdm_set(image, 0, 0, HDM_CTL_ERROR, error);
+	store_control(hdm, image[CONTROL_DWORD]);
 }
 
 int decoder_commit_locked(uint32_t *hdm, const struct decoder_setting *setting)
@@ -63,27 +77,11 @@ void decoder_decommit(uint32_t *hdm, bool error)
 	set_range(hdm, 0, 0, 0);
 }
 
-void decoder_write(uint32_t *hdm, enum decoder_policy policy, uint32_t offset, unsigned int length,
-		   uint64_t value)
-{
-	switch (policy) {
-	case DECODER_LOCKED:
-		/*
-		 * Committed and locked: ignored until reset. Not committed: programming failed,
-		 * and the guest cannot commit in this policy. Global enable stays 1 and poison on
-		 * decode error is not advertised (contract 3.3, section 9).
-		 */
-		(void)hdm;
-		(void)offset;
-		(void)length;
-		(void)value;
-		return;
-	}
-}
-
 bool decoder_is_committed(const uint32_t *hdm)
 {
-	return hdm_get(hdm, 0, 0, HDM_CTL_COMMITTED);
+	uint32_t control = __atomic_load_n(&hdm[CONTROL_DWORD], __ATOMIC_ACQUIRE);
+
+	return control & reg_mask(&hdm_table.rows[HDM_CTL_COMMITTED]);
 }
 
 bool decoder_is_enabled(const uint32_t *hdm)

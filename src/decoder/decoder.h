@@ -3,6 +3,9 @@
  * The HDM decoder state machine: one type for the endpoint's virtual decoder, the host bridge's
  * decoder and the real decoder of the software device. Freestanding.
  *
+ * The guest never writes it: firmware, which the monitor plays, has programmed and locked it, and
+ * it stays read-only when that failed (contract 3.3, 9; policy "locked").
+ *
  * The state is the register image itself, so there is no second copy to disagree with: an array
  * of DECODER_DWORDS numbers, which begins with the capability register. One decoder, no
  * interleave; the decoder index exists in the register layer and is enforced to be 0 here.
@@ -13,12 +16,6 @@
 #include "regs/component.h"
 
 #define DECODER_DWORDS ((HDM_HEADER + HDM_STRIDE) / 4)
-
-/* Who programs the decoder. */
-enum decoder_policy {
-	/* Firmware did (the monitor plays it): the guest changes nothing, committed or not. */
-	DECODER_LOCKED,
-};
 
 /* What a committed decoder shows. */
 struct decoder_setting {
@@ -42,10 +39,6 @@ int decoder_commit_locked(uint32_t *hdm, const struct decoder_setting *setting);
 
 /* Not committed; with error, the error bit tells the guest why. */
 void decoder_decommit(uint32_t *hdm, bool error);
-
-/* A guest write that the access rules allow, offset from the capability register. */
-void decoder_write(uint32_t *hdm, enum decoder_policy policy, uint32_t offset, unsigned int length,
-		   uint64_t value);
 
 bool decoder_is_committed(const uint32_t *hdm);
 bool decoder_is_enabled(const uint32_t *hdm); /* global decoder enable */

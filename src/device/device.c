@@ -15,11 +15,11 @@
 #define LOCATOR_OFFSET 0x180u
 
 static const struct dvsec device_dvsecs[] = {
-	{ &dvsec_device_table, DVSEC_ID_DEVICE, 3, SWDEV_DVSEC_DEVICE },
-	{ &dvsec_gpf_device_table, DVSEC_ID_GPF_DEVICE, 0, 0x150 },
-	{ &dvsec_flex_bus_table, DVSEC_ID_FLEX_BUS, 2, 0x160 },
-	{ &dvsec_locator_table, DVSEC_ID_REGISTER_LOCATOR, 0, LOCATOR_OFFSET },
-	{ NULL, 0, 0, 0 },
+	{ &dvsec_device_table, DVSEC_ID_DEVICE, 3, SWDEV_DVSEC_DEVICE, 0 },
+	{ &dvsec_gpf_device_table, DVSEC_ID_GPF_DEVICE, 0, 0x150, 0 },
+	{ &dvsec_flex_bus_table, DVSEC_ID_FLEX_BUS, 2, 0x160, 0 },
+	{ &dvsec_locator_table, DVSEC_ID_REGISTER_LOCATOR, 0, LOCATOR_OFFSET, 0 },
+	{ NULL, 0, 0, 0, 0 },
 };
 
 static void reset_dvsecs(struct swdev *dev)
@@ -43,8 +43,8 @@ static void reset_dvsecs(struct swdev *dev)
 static void reset_component(struct swdev *dev)
 {
 	static const struct cm_capability capabilities[] = {
-		{ CM_ID_RAS, SWDEV_RAS_OFFSET },
-		{ CM_ID_HDM, SWDEV_HDM_OFFSET },
+		{ CM_ID_RAS, 2, SWDEV_RAS_OFFSET },
+		{ CM_ID_HDM, 1, SWDEV_HDM_OFFSET },
 	};
 	struct decoder_setting firmware = {
 		.base = dev->settings.base.value,

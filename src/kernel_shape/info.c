@@ -9,7 +9,7 @@
 #endif
 
 #include "base/math.h"
-#include "kernel_shape/shape.h"
+#include "kernel_shape/facts.h"
 #include "kernel_shape/uapi.h"
 
 #define ANSWER_MAX 160u
@@ -58,6 +58,27 @@ static int give(struct answer *answer, uint32_t fixed, void *buf, size_t len, si
 	return 0;
 }
 
+/* Capability 6, which only generations 2, 2n and 3 have. */
+static void add_device_capability(const struct shape_facts *facts, struct answer *answer)
+{
+	uint8_t *cap = add_capability(answer, UAPI_DEVICE_CAP_CXL, facts->capability_size);
+
+	if (facts->capability_size == UAPI_CXL2_SIZE) {
+		cap[UAPI_CXL2_BAR] = SWDEV_BAR;
+		put_le32(cap + UAPI_CXL2_FLAGS, UAPI_CXL2_FLAG_COMMITTED | UAPI_CXL2_FLAG_CACHE);
+		put_le64(cap + UAPI_CXL2_CM_OFFSET, SWDEV_BLOCK_OFFSET + CM_OFFSET);
+		put_le32(cap + UAPI_CXL2_MEMORY_REGION, SHAPE_REGION_MEMORY);
+		put_le32(cap + UAPI_CXL2_REGS_REGION, SHAPE_REGION_REGS);
+	} else {
+		put_le32(cap + UAPI_CXL3_FLAGS, UAPI_CXL3_FLAG_COMMITTED);
+		put_le32(cap + UAPI_CXL3_MEMORY_REGION, SHAPE_REGION_MEMORY);
+		put_le32(cap + UAPI_CXL3_REGS_REGION, SHAPE_REGION_REGS);
+		put_le32(cap + UAPI_CXL3_BAR, SWDEV_BAR);
+		put_le64(cap + UAPI_CXL3_BLOCK_OFFSET, SWDEV_BLOCK_OFFSET);
+		put_le64(cap + UAPI_CXL3_BLOCK_SIZE, CXLVM_COMPONENT_BLOCK_SIZE);
+	}
+}
+
 int kernel_shape_info(const struct kernel_shape *shape, void *buf, size_t len, size_t *needed)
 {
 	struct answer answer = {
@@ -72,38 +93,42 @@ int kernel_shape_info(const struct kernel_shape *shape, void *buf, size_t len, s
 		 UAPI_INFO_FLAG_RESET | UAPI_INFO_FLAG_PCI | UAPI_INFO_FLAG_CXL);
 	put_le32(answer.bytes + UAPI_INFO_NUM_REGIONS, SHAPE_NUM_REGIONS);
 	put_le32(answer.bytes + UAPI_INFO_NUM_IRQS, UAPI_NUM_IRQS);
-	if (shape->generation == 2) {
-		uint8_t *cap = add_capability(&answer, UAPI_DEVICE_CAP_CXL, UAPI_CXL2_SIZE);
-
-		cap[UAPI_CXL2_BAR] = SWDEV_BAR;
-		put_le32(cap + UAPI_CXL2_FLAGS, UAPI_CXL2_FLAG_COMMITTED | UAPI_CXL2_FLAG_CACHE);
-		put_le64(cap + UAPI_CXL2_CM_OFFSET, SWDEV_BLOCK_OFFSET + CM_OFFSET);
-		put_le32(cap + UAPI_CXL2_MEMORY_REGION, SHAPE_REGION_MEMORY);
-		put_le32(cap + UAPI_CXL2_REGS_REGION, SHAPE_REGION_REGS);
-	}
+	if (shape->facts->capability_size)
+		add_device_capability(shape->facts, &answer);
 	return give(&answer, UAPI_INFO_SIZE, buf, len, needed);
 }
 
-static void add_type(struct answer *answer, uint32_t subtype)
+static void add_type(const struct shape_facts *facts, struct answer *answer, uint32_t subtype)
 {
 	uint8_t *cap = add_capability(answer, UAPI_REGION_CAP_TYPE, UAPI_TYPE_SIZE);
 
-	put_le32(cap + UAPI_TYPE_TYPE, UAPI_TYPE_CXL);
+	put_le32(cap + UAPI_TYPE_TYPE, facts->region_type);
 	put_le32(cap + UAPI_TYPE_SUBTYPE, subtype);
 }
 
 /* The parts of the component BAR that may be mapped: all but a hole. */
-static void add_sparse(struct answer *answer, uint64_t hole, uint64_t hole_size)
+static void component_bar(const struct kernel_shape *shape, struct answer *answer, uint64_t *size,
+			  uint32_t *flags)
 {
-	const uint64_t areas[2][2] = {
-		{ 0, hole },
-		{ hole + hole_size, SWDEV_BAR_SIZE - (hole + hole_size) },
-	};
+	const struct shape_facts *facts = shape->facts;
+	uint64_t page = facts->hole_exact ? 1 : shape->page_size;
+	uint64_t first = facts->hides_block ? SWDEV_BLOCK_OFFSET : HDM_IN_BAR;
+	uint64_t bytes = facts->hides_block ? CXLVM_COMPONENT_BLOCK_SIZE : HDM_BYTES;
+	uint64_t hole = align_down(first, page);
+	uint64_t end = align_down(first + bytes + page - 1, page);
+	uint64_t areas[2][2] = { { 0, hole }, { end, 0 } };
 	uint32_t n = 0;
 	uint8_t *cap;
 
+	if (end < SWDEV_BAR_SIZE)
+		areas[1][1] = SWDEV_BAR_SIZE - end;
 	for (unsigned int i = 0; i < 2; i++)
 		n += areas[i][1] != 0;
+	*size = SWDEV_BAR_SIZE;
+	*flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
+	if (!n && facts->no_area_no_mmap)
+		return;
+	*flags |= UAPI_REGION_FLAG_MMAP;
 	cap = add_capability(answer, UAPI_REGION_CAP_SPARSE,
 			     UAPI_SPARSE_AREAS + n * UAPI_SPARSE_AREA);
 	put_le32(cap + UAPI_SPARSE_COUNT, n);
@@ -117,38 +142,20 @@ static void add_sparse(struct answer *answer, uint64_t hole, uint64_t hole_size)
 	}
 }
 
-static void component_bar(const struct kernel_shape *shape, struct answer *answer, uint64_t *size,
-			  uint32_t *flags)
-{
-	uint64_t hdm = SWDEV_BLOCK_OFFSET + CM_OFFSET + SWDEV_HDM_OFFSET;
-	uint64_t hole, end;
-
-	*size = SWDEV_BAR_SIZE;
-	*flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE | UAPI_REGION_FLAG_MMAP;
-	if (shape->generation == 2) {
-		add_sparse(answer, SWDEV_BLOCK_OFFSET, CXLVM_COMPONENT_BLOCK_SIZE);
-		return;
-	}
-	hole = align_down(hdm, shape->page_size);
-	end = align_down(hdm + 4 * DECODER_DWORDS + shape->page_size - 1, shape->page_size);
-	add_sparse(answer, hole, end - hole);
-}
-
 static void register_region(const struct kernel_shape *shape, struct answer *answer, uint64_t *size,
 			    uint32_t *flags)
 {
-	*flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
-	*size = 4 * DECODER_DWORDS;
-	add_type(answer, UAPI_SUBTYPE_CXL_REGS);
-	if (shape->generation == 2) {
-		*size += SWDEV_HDM_OFFSET;
-	} else {
-		uint8_t *cap = add_capability(answer, UAPI_REGION_CAP_CXL_REGS, UAPI_GEOMETRY_SIZE);
+	uint8_t *cap;
 
-		put_le32(cap + UAPI_GEOMETRY_BAR, SWDEV_BAR);
-		put_le64(cap + UAPI_GEOMETRY_OFFSET,
-			 SWDEV_BLOCK_OFFSET + CM_OFFSET + SWDEV_HDM_OFFSET);
-	}
+	*flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
+	*size = shape->facts->regs_size;
+	add_type(shape->facts, answer, UAPI_SUBTYPE_CXL_REGS);
+	if (shape->facts->capability_size)
+		return;
+	/* Where there is no device capability, this one has the geometry. */
+	cap = add_capability(answer, UAPI_REGION_CAP_CXL_REGS, UAPI_GEOMETRY_SIZE);
+	put_le32(cap + UAPI_GEOMETRY_BAR, SWDEV_BAR);
+	put_le64(cap + UAPI_GEOMETRY_OFFSET, HDM_IN_BAR);
 }
 
 int kernel_shape_region_info(const struct kernel_shape *shape, uint32_t index, void *buf,
@@ -178,7 +185,7 @@ int kernel_shape_region_info(const struct kernel_shape *shape, uint32_t index, v
 	case SHAPE_REGION_MEMORY:
 		size = shape->dev->settings.memory_size;
 		flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE | UAPI_REGION_FLAG_MMAP;
-		add_type(&answer, UAPI_SUBTYPE_CXL_MEMORY);
+		add_type(shape->facts, &answer, UAPI_SUBTYPE_CXL_MEMORY);
 		break;
 	default:
 		if (index >= SHAPE_NUM_REGIONS)

@@ -4,29 +4,46 @@
  * bytes, region bytes, register and reset semantics, put on top of the software device. Used by
  * the sim transport and, compiled into a kernel module, by the lab. Freestanding.
  *
- * Generation 2 keeps a shadow of the HDM decoder that the monitor programs; generation 5 shows the
- * live register, host address included, and absorbs writes.
+ * Generations 2 to 4 keep a copy of the HDM decoder that takes writes, each by its own rules; 5
+ * and 6 show the live register and absorb writes. What differs is a row of the table in shape.c.
  */
 #ifndef CXLVM_KERNEL_SHAPE_SHAPE_H
 #define CXLVM_KERNEL_SHAPE_SHAPE_H
 
 #include "device/device.h"
+#include "regs/dvsec.h"
+
+/* Generation 2 as shipped in some kernels: its decoder survives a reset, and resets are real. */
+#define SHAPE_GENERATION_2N 0x2eu
 
 /* Region indices: not in the order of their subtypes, as nothing promises one. */
 #define SHAPE_REGION_REGS   9u
 #define SHAPE_REGION_MEMORY 10u
 #define SHAPE_NUM_REGIONS   11u
 
+#define SHAPE_CM_DWORDS (SWDEV_HDM_OFFSET / 4 + DECODER_DWORDS)
+
+struct shape_facts;
+
 struct kernel_shape {
 	struct swdev *dev;
-	unsigned int generation;
+	const struct shape_facts *facts;
 	uint64_t page_size;
-	uint32_t shadow[DECODER_DWORDS]; /* generation 2 */
+	/* The kernel's copy of the CM area: array and RAS as they were, then its decoder. */
+	uint32_t cm[SHAPE_CM_DWORDS];
+	/* Its copy of the CXL Device DVSEC. */
+	uint32_t dvsec[DVSEC_DEVICE_SIZE / 4];
 };
 
-/* -EINVAL for a generation that has no shape here. dev stays the caller's. */
+/*
+ * The driver takes the device: generation is 2 to 6 or SHAPE_GENERATION_2N, -EINVAL for others.
+ * dev stays the caller's.
+ */
 int kernel_shape_init(struct kernel_shape *shape, struct swdev *dev, unsigned int generation,
 		      uint64_t page_size);
+
+/* A user opens the device, again after a close too: what the kernel samples then. */
+void kernel_shape_open(struct kernel_shape *shape);
 
 /* The bytes of device info and region info, as cxlvm_device_ops wants them. */
 int kernel_shape_info(const struct kernel_shape *shape, void *buf, size_t len, size_t *needed);
@@ -34,8 +51,9 @@ int kernel_shape_region_info(const struct kernel_shape *shape, uint32_t index, v
 			     size_t len, size_t *needed);
 
 /*
- * Read and write of every region but device memory, whose owner serves it: -EINVAL for an access
- * that this generation of the kernel refuses.
+ * Read and write of every region but device memory, whose owner serves it. The whole length or an
+ * error: -EINVAL for an access that this generation of the kernel refuses, -EIO for one that it
+ * would cut short at the end of the region, or that it answers with this error.
  */
 int kernel_shape_read(const struct kernel_shape *shape, uint32_t region, uint64_t offset, void *buf,
 		      size_t len);
@@ -45,7 +63,13 @@ int kernel_shape_write(struct kernel_shape *shape, uint32_t region, uint64_t off
 /* After a reset of the device: what the kernel samples or restores. */
 void kernel_shape_reset(struct kernel_shape *shape);
 
-/* Would an access to device memory succeed now? */
+/* Would a CPU access to mapped device memory succeed now? */
 bool kernel_shape_memory_usable(const struct kernel_shape *shape);
+
+/*
+ * Read or write of device memory through the file: 0 with *len cut to what the kernel would
+ * transfer, or its error.
+ */
+int kernel_shape_memory_access(const struct kernel_shape *shape, uint64_t offset, size_t *len);
 
 #endif

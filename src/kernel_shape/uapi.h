@@ -56,11 +56,12 @@
 #define UAPI_TYPE_SUBTYPE 12
 #define UAPI_TYPE_SIZE    16
 
-#define UAPI_TYPE_CXL           0x80001e98u /* vendor type; generation 4 uses type 4 */
+#define UAPI_TYPE_CXL           0x80001e98u /* vendor type: all generations but 4 */
+#define UAPI_TYPE_CXL_4         4u          /* generation 4 */
 #define UAPI_SUBTYPE_CXL_MEMORY 1u
 #define UAPI_SUBTYPE_CXL_REGS   2u
 
-/* Device capability of generation 2. */
+/* Device capability of generations 2 and 2n. */
 #define UAPI_CXL2_BAR           8  /* u8 */
 #define UAPI_CXL2_FLAGS         12 /* u32 */
 #define UAPI_CXL2_CM_OFFSET     16 /* u64: of the CM area in the BAR */
@@ -70,6 +71,17 @@
 
 #define UAPI_CXL2_FLAG_COMMITTED (1u << 0)
 #define UAPI_CXL2_FLAG_CACHE     (1u << 1)
+
+/* Device capability of generation 3, as a 64-bit kernel lays it out. */
+#define UAPI_CXL3_FLAGS         8 /* u32 */
+#define UAPI_CXL3_MEMORY_REGION 12
+#define UAPI_CXL3_REGS_REGION   16
+#define UAPI_CXL3_BAR           20
+#define UAPI_CXL3_BLOCK_OFFSET  32 /* u64: of the component block in the BAR */
+#define UAPI_CXL3_BLOCK_SIZE    40 /* u64 */
+#define UAPI_CXL3_SIZE          48
+
+#define UAPI_CXL3_FLAG_COMMITTED (1u << 0)
 
 /* Geometry capability on the register region, generations 4 to 6. */
 #define UAPI_GEOMETRY_BAR    8  /* u32 */

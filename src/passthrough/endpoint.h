@@ -34,6 +34,9 @@ struct cxlvm_endpoint {
 	/* Found at realize, constant. */
 	struct vfio_description desc;
 	uint16_t real_lock; /* CONFIG_LOCK as the device has it */
+	uint16_t pcie;      /* PCI Express capability, 0: none */
+	uint16_t pm;        /* Power Management capability, 0: none */
+	bool flr_capable;
 	size_t n_spans;
 	struct cxlvm_bar_range spans[SPANS_MAX];
 
@@ -43,9 +46,11 @@ struct cxlvm_endpoint {
 
 	/* Changed by the verbs. */
 	struct window_hold hold;
+	uint64_t base; /* of decoder 0, 0 until the window is claimed; read without a lock */
 	bool machine_done;
 	enum cxlvm_reset_kind pending; /* strongest kind prepared and not done */
 	bool was_programmed;
+	bool revoked; /* usable before, found unusable by recheck */
 	char unusable[CXLVM_ERROR_MESSAGE_MAX];
 
 	/* The map: n_areas is published last and read by a signal handler. */
@@ -57,6 +62,7 @@ struct cxlvm_endpoint {
 	uint32_t write_offset;
 	unsigned int write_length;
 	uint32_t write_value;
+	enum cxlvm_reset_kind write_kind;
 
 	struct cxlvm_endpoint_counters counters;
 };
@@ -67,6 +73,23 @@ void endpoint_state_reset(struct cxlvm_endpoint *ep);
 /* The window as asked for, and the base of decoder 0 once the window has one. */
 struct window_request endpoint_window_request(const struct cxlvm_endpoint *ep);
 struct cxlvm_gpa endpoint_base(const struct cxlvm_endpoint *ep);
+
+/* Where config space has what starts a reset or takes power away. */
+int endpoint_find_capabilities(struct cxlvm_endpoint *ep, struct cxlvm_error *err);
+
+/*
+ * Can a CXL reset asked for by the guest be carried out? By the kernel when it sees the config
+ * write (generations 2 and 4), or by the host's device_reset (5); generation 3 has neither.
+ */
+bool endpoint_kernel_does_cxl_reset(const struct cxlvm_endpoint *ep);
+bool endpoint_can_cxl_reset(const struct cxlvm_endpoint *ep);
+
+/* Ask the device to write back and invalidate its caches, and wait for it (generation 2). */
+void endpoint_write_back(struct cxlvm_endpoint *ep);
+
+/* One 16-bit register of the CXL Device DVSEC of the real device. */
+int endpoint_dvsec_read16(struct cxlvm_endpoint *ep, uint32_t offset, uint16_t *value);
+int endpoint_dvsec_write16(struct cxlvm_endpoint *ep, uint32_t offset, uint16_t value);
 
 /* Is [base, base + size) inside one usable I/O address range? (WIN-3) */
 int endpoint_check_iova(const struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
@@ -84,8 +107,9 @@ void endpoint_memory_space_restore(struct cxlvm_endpoint *ep, bool was);
 
 /* Bring the map in line with P3: enabled exactly when the registers and the device say so. */
 void endpoint_map_update(struct cxlvm_endpoint *ep);
-/* Disabled, and out of the I/O address space. */
-void endpoint_map_withdraw(struct cxlvm_endpoint *ep);
+/* Not usable: disabled, then out of the I/O address space. */
+void endpoint_map_disable(struct cxlvm_endpoint *ep);
+void endpoint_dma_withdraw(struct cxlvm_endpoint *ep);
 /* Map every area into this process and have the host prepare it, or nothing. */
 int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_error *err);
 void endpoint_map_destroy(struct cxlvm_endpoint *ep);
@@ -136,6 +160,11 @@ static inline bool flag_is_set(const uint8_t *flag)
 static inline void flag_set(uint8_t *flag, bool value)
 {
 	__atomic_store_n(flag, value, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t elapsed_ms(const struct cxlvm_endpoint *ep, uint64_t since_ns)
+{
+	return (ep->host_ops.now_ns(ep->host) - since_ns) / 1000000;
 }
 
 static inline bool is_dark(const struct cxlvm_endpoint *ep)

@@ -112,10 +112,11 @@ static int write_and_verify(struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
 		return ret;
 	if (is_as_wanted(&after, base))
 		return 0;
+	/* What it reads instead may be a host address, and is not for a log (P2). */
 	cxlvm_error_set(err, -EPROTO,
-			"%s: the kernel's decoder reads back base 0x%08x%08x control 0x%08x, base "
-			"0x%016" PRIx64 " committed and locked was written",
-			ep->name, after.base_high, after.base_low, after.control, base.value);
+			"%s: the kernel's decoder does not read back the base 0x%" PRIx64
+			" committed and locked that was written (control 0x%08x)",
+			ep->name, base.value, after.control);
 	cxlvm_error_hint(err, "this kernel drops writes to its decoder although it has the "
 			      "interface of generation 2");
 	return -EPROTO;
@@ -151,13 +152,16 @@ void kernel_decoder_restore(struct cxlvm_endpoint *ep, const struct kernel_decod
 
 	if (!before->written)
 		return;
-	/* The lock may be set by now, and only without it is the base taken. */
+	/*
+	 * The lock may be set by now: then the first write takes it away and nothing else, only
+	 * without it is the base taken, and the last write brings the other fields back.
+	 */
 	ret = kernel_decoder_write(ep, HDM_CTL_COMMIT, control & ~lock, NULL);
 	if (!ret)
 		ret = kernel_decoder_write(ep, HDM_BASE_LOW, before->base_low, NULL);
 	if (!ret)
 		ret = kernel_decoder_write(ep, HDM_BASE_HIGH, before->base_high, NULL);
-	if (!ret && control & lock)
+	if (!ret)
 		ret = kernel_decoder_write(ep, HDM_CTL_COMMIT, control, NULL);
 	if (ret)
 		snprintf(ep->unusable, sizeof(ep->unusable),

@@ -46,11 +46,15 @@ void endpoint_map_update(struct cxlvm_endpoint *ep)
 	}
 }
 
-void endpoint_map_withdraw(struct cxlvm_endpoint *ep)
+void endpoint_map_disable(struct cxlvm_endpoint *ep)
 {
 	flag_set(&ep->state.usable, false);
 	endpoint_map_update(ep);
-	/* DMA-4, DMA-5: exactly what was mapped, and after the CPU. */
+}
+
+/* DMA-4, DMA-5: exactly what was mapped, and after the CPU. */
+void endpoint_dma_withdraw(struct cxlvm_endpoint *ep)
+{
 	if (ep->dma_mapped)
 		ep->host_ops.dma_unmap(ep->host, ep->areas, ep->n_areas);
 	ep->dma_mapped = false;
@@ -91,6 +95,7 @@ int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 		area->offset.value = request.offset;
 		area->size = request.size;
 		area->guest = request.guest;
+		area->dma_buf = -1;
 	}
 	ret = ep->host_ops.prepare(ep->host, ep->areas, n, err);
 	if (ret) {

@@ -12,7 +12,7 @@
 
 struct transaction {
 	struct cxlvm_endpoint *ep;
-	bool mirrors_bridge; /* the host bridge's decoder changes with this kind of reset */
+	enum cxlvm_reset_kind kind;
 	struct decoder_setting setting;
 	bool memory_space; /* as it was */
 	bool map_created;
@@ -55,15 +55,51 @@ static void undo_memory_space(struct transaction *t)
 	endpoint_memory_space_restore(t->ep, t->memory_space);
 }
 
-static int ask_device(struct transaction *t, struct cxlvm_error *err)
-{
-	struct cxlvm_endpoint *ep = t->ep;
+/* How long a device may take until its decoder is committed again, and how often it is asked. */
+#define READY_TIMEOUT_MS 2000
+#define READY_PAUSE_MS   10
 
+static int ask_once(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
 	/* Negative: the device does not know, and the decoder tells. */
 	if (ep->ops.usable && !ep->ops.usable(ep->device))
 		return cxlvm_error_set(err, -ENXIO, "%s: the device memory is not usable",
 				       ep->name);
 	return vfio_decoder_check(&ep->ops, ep->device, &ep->desc, err);
+}
+
+/* Not committed yet, or "again": wait. Everything else is final. */
+static int wait_ready(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	uint64_t start = ep->host_ops.now_ns(ep->host);
+
+	for (;;) {
+		struct cxlvm_error local = CXLVM_ERROR_INIT;
+		int ret = ask_once(ep, &local);
+
+		if (!ret)
+			return 0;
+		if ((ret != -ENXIO && ret != -EAGAIN) ||
+		    elapsed_ms(ep, start) >= READY_TIMEOUT_MS) {
+			cxlvm_error_set(err, ret, "%s", local.message);
+			if (local.hint[0])
+				cxlvm_error_hint(err, "%s", local.hint);
+			return ret;
+		}
+		ep->host_ops.sleep_ms(ep->host, READY_PAUSE_MS);
+	}
+}
+
+static int ask_device(struct transaction *t, struct cxlvm_error *err)
+{
+	struct cxlvm_endpoint *ep = t->ep;
+	struct cxlvm_error local = CXLVM_ERROR_INIT;
+
+	/* A hot reset can lose the decoder; a reset of the device brings it back (10.1). */
+	if (t->kind == CXLVM_RESET_HOT && ep->host_ops.device_reset &&
+	    wait_ready(ep, &local) == -ENXIO)
+		(void)ep->host_ops.device_reset(ep->host, CXLVM_RESET_FUNCTION);
+	return wait_ready(ep, err);
 }
 
 static int create_map(struct transaction *t, struct cxlvm_error *err)
@@ -121,6 +157,12 @@ static void undo_dma(struct transaction *t)
 	ep->dma_mapped = false;
 }
 
+/* Linux reads the host bridge's decoder once per boot: it changes only there. */
+static bool mirrors_bridge(enum cxlvm_reset_kind kind)
+{
+	return kind == CXLVM_RESET_SYSTEM || kind == CXLVM_RESET_WAKEUP;
+}
+
 static int publish_bridge(struct transaction *t, struct cxlvm_error *err)
 {
 	struct cxlvm_endpoint *ep = t->ep;
@@ -132,7 +174,7 @@ static int publish_bridge(struct transaction *t, struct cxlvm_error *err)
 	uint32_t hdm[DECODER_DWORDS];
 	int ret;
 
-	if (!t->mirrors_bridge)
+	if (!mirrors_bridge(t->kind))
 		return 0;
 	decoder_reset(hdm, 0);
 	(void)decoder_commit_locked(hdm, &t->setting); /* validated */
@@ -184,10 +226,8 @@ static const struct {
 
 int endpoint_program(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind, struct cxlvm_error *err)
 {
-	struct transaction t = {
-		.ep = ep,
-		.mirrors_bridge = kind == CXLVM_RESET_SYSTEM || kind == CXLVM_RESET_WAKEUP,
-	};
+	static const struct cxlvm_bridge_decoder not_committed;
+	struct transaction t = { .ep = ep, .kind = kind };
 	unsigned int i;
 	int ret = 0;
 
@@ -202,5 +242,8 @@ int endpoint_program(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind, stru
 	while (i--)
 		if (steps[i].undo)
 			steps[i].undo(&t);
+	/* Endpoint and host bridge agree after each system reset, also in this. */
+	if (mirrors_bridge(kind))
+		(void)ep->host_ops.bridge_decoder(ep->host, ep->bridge_uid, &not_committed);
 	return ret;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/math.h"
+#include "decoder/decoder.h"
 #include "passthrough/endpoint.h"
 #include "regs/dvsec.h"
 #include "regs/pci.h"
@@ -110,6 +111,13 @@ int endpoint_check_iova(const struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
 	return -ERANGE;
 }
 
+/* The window is ours at its final place. */
+static void publish_base(struct cxlvm_endpoint *ep)
+{
+	__atomic_store_n(&ep->base, endpoint_base(ep).value, __ATOMIC_RELEASE);
+	TRACE(ep, WINDOW_CLAIMED, ep->base, ep->desc.memory_size);
+}
+
 /* The window: reserved until the map is final, matched and claimed when it is. */
 static int take_window(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 {
@@ -131,7 +139,7 @@ static int take_window(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 		window_release(ep->machine, &ep->hold);
 		return ret;
 	}
-	TRACE(ep, WINDOW_CLAIMED, endpoint_base(ep).value, request.size);
+	publish_base(ep);
 	return 0;
 }
 
@@ -157,13 +165,15 @@ static int discover(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 	if (!ret)
 		ret = read_config_lock(ep, err);
 	if (!ret)
+		ret = endpoint_find_capabilities(ep, err);
+	if (!ret)
 		ret = endpoint_build_spans(ep, err);
 	if (ret)
 		return ret;
 	TRACE(ep, DETECTED, desc->generation, desc->flags);
 	TRACE(ep, REGIONS, desc->memory_region, desc->memory_size, desc->regs_region,
 	      desc->n_areas);
-	TRACE(ep, SETUP_PARAMS, desc->bar, desc->hdm_offset, desc->served_size, desc->memory_size);
+	TRACE(ep, SETUP_PARAMS, desc->bar, desc->hdm_offset, desc->hdm_size, desc->memory_size);
 	for (size_t i = 0; i < ep->n_spans; i++)
 		TRACE(ep, BAR_SUBREGION, ep->spans[i].bar, ep->spans[i].offset, ep->spans[i].size);
 	return 0;
@@ -178,7 +188,8 @@ static void name_device(struct cxlvm_error *err, const char *name)
 	if (!err || (!strncmp(err->message, name, n) && err->message[n] == ':'))
 		return;
 	memcpy(message, err->message, sizeof(message));
-	snprintf(err->message, sizeof(err->message), "%.63s: %.180s", name, message);
+	snprintf(err->message, sizeof(err->message), "%.63s: %.*s", name,
+		 (int)(sizeof(err->message) - n - 3), message);
 }
 
 int cxlvm_endpoint_realize(struct cxlvm_machine *machine,
@@ -194,6 +205,13 @@ int cxlvm_endpoint_realize(struct cxlvm_machine *machine,
 	ret = check_config(config, err);
 	if (ret)
 		return ret;
+	if (config->hotplug) {
+		cxlvm_error_set(err, -EOPNOTSUPP,
+				"%s: a CXL device cannot be added to a running machine",
+				config->name);
+		cxlvm_error_hint(err, "add it before the machine is started");
+		return -EOPNOTSUPP;
+	}
 	ep = calloc(1, sizeof(*ep));
 	if (!ep)
 		return cxlvm_error_set(err, -ENOMEM, "%s: no memory", config->name);
@@ -243,7 +261,7 @@ int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *ep, struct cxlvm_error *e
 	if (!ret && !ep->hold.claimed) {
 		ret = window_claim(ep->machine, &ep->hold, ep->name, err);
 		if (!ret)
-			TRACE(ep, WINDOW_CLAIMED, endpoint_base(ep).value, request.size);
+			publish_base(ep);
 	}
 	if (!ret)
 		ep->machine_done = true;
@@ -254,12 +272,16 @@ void cxlvm_endpoint_unrealize(struct cxlvm_endpoint *ep)
 {
 	if (!ep || is_dark(ep))
 		return;
-	endpoint_map_withdraw(ep);
+	/* First dark, so that no register read begins that would reach the device. */
+	__atomic_store_n(&ep->dark, true, __ATOMIC_RELEASE);
+	endpoint_map_disable(ep);
+	endpoint_dma_withdraw(ep);
+	decoder_decommit(ep->state.hdm, false);
+	__atomic_store_n(&ep->base, 0, __ATOMIC_RELEASE);
 	window_release(ep->machine, &ep->hold);
+	ep->machine_done = false;
 	TRACE(ep, WINDOW_RELEASED);
 	TRACE(ep, PUT_DEVICE);
-	ep->machine_done = false;
-	__atomic_store_n(&ep->dark, true, __ATOMIC_RELEASE);
 }
 
 void cxlvm_endpoint_free(struct cxlvm_endpoint *ep)

@@ -49,6 +49,12 @@ int endpoint_build_spans(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 
 		if (ep->exclude[i].bar != desc->bar)
 			continue;
+		if (!range_fits(ep->exclude[i].offset, ep->exclude[i].size, desc->bar_size))
+			return cxlvm_error_set(err, -EINVAL,
+					       "excluded range 0x%" PRIx64 "+0x%" PRIx64
+					       " is outside BAR %u of 0x%" PRIx64,
+					       ep->exclude[i].offset, ep->exclude[i].size,
+					       desc->bar, desc->bar_size);
 		if (ranges_overlap(ep->exclude[i].offset, ep->exclude[i].size, desc->hdm_offset,
 				   desc->hdm_size))
 			return cxlvm_error_set(err, -EOPNOTSUPP,
@@ -125,12 +131,7 @@ static void write_dword(struct cxlvm_endpoint *ep, uint64_t offset, uint32_t val
 	uint8_t bytes[4];
 	int ret;
 
-	if (inside(offset, 4, desc->hdm_offset, HDM_BYTES)) {
-		decoder_write(ep->state.hdm, DECODER_LOCKED, (uint32_t)(offset - desc->hdm_offset),
-			      4, value);
-		endpoint_map_update(ep);
-		return;
-	}
+	/* Ours, and read-only in the locked policy. */
 	if (inside(offset, 4, desc->hdm_offset, desc->hdm_size))
 		return;
 	put_le32(bytes, value);
@@ -149,7 +150,6 @@ uint64_t cxlvm_endpoint_reg_read(struct cxlvm_endpoint *ep, uint32_t bar, uint64
 
 	if (is_dark(ep))
 		return all_ones(length);
-	count(&ep->counters.reads);
 	if (!in_span(ep, bar, offset, length) || !regs_read_allowed(offset, length, UINT64_MAX)) {
 		count(&ep->counters.bad_accesses);
 		return all_ones(length);

@@ -9,6 +9,10 @@
 #include "passthrough/endpoint.h"
 #include "regs/dvsec.h"
 
+/* A device that says "again" is reset again: so often, with such a pause. */
+#define RESET_ATTEMPTS 5
+#define RESET_PAUSE_MS 100
+
 void endpoint_state_reset(struct cxlvm_endpoint *ep)
 {
 	uint32_t dvsec[DVSEC_DEVICE_SIZE / 4];
@@ -19,6 +23,8 @@ void endpoint_state_reset(struct cxlvm_endpoint *ep)
 	control = (uint16_t)regs_read(dvsec, dvsec_device_table.rows[CXLDEV_MEM_ENABLE].offset, 2);
 	__atomic_store_n(&ep->state.dvsec_control, control, __ATOMIC_RELAXED);
 	__atomic_store_n(&ep->state.dvsec_lock, ep->real_lock, __ATOMIC_RELAXED);
+	__atomic_store_n(&ep->state.dvsec_control2, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&ep->state.dvsec_status2, 0, __ATOMIC_RELAXED);
 }
 
 static int check_kind(const struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind,
@@ -26,24 +32,47 @@ static int check_kind(const struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kin
 {
 	if (is_dark(ep))
 		return cxlvm_error_set(err, -ENODEV, "%s: the device is gone", ep->name);
-	if (kind != CXLVM_RESET_SYSTEM)
-		return cxlvm_error_set(
-			err, -EOPNOTSUPP,
-			"%s: reset of kind %d; only system reset (%d) is implemented", ep->name,
-			kind, CXLVM_RESET_SYSTEM);
-	return 0;
+	switch (kind) {
+	case CXLVM_RESET_LOW_POWER:
+	case CXLVM_RESET_FUNCTION:
+	case CXLVM_RESET_CXL:
+	case CXLVM_RESET_HOT:
+	case CXLVM_RESET_BUS:
+	case CXLVM_RESET_WAKEUP:
+	case CXLVM_RESET_SYSTEM:
+		return 0;
+	case CXLVM_RESET_NONE:
+		break;
+	}
+	return cxlvm_error_set(err, -EINVAL, "%s: %d is no kind of reset", ep->name, kind);
+}
+
+/* Function-level reset leaves decoder and memory enable alone; so does low power. */
+static bool keeps_registers(enum cxlvm_reset_kind kind)
+{
+	return kind == CXLVM_RESET_FUNCTION || kind == CXLVM_RESET_LOW_POWER;
+}
+
+/* Caches are gone or kept with the device's power; only a reset while it runs loses them. */
+static bool wants_write_back(enum cxlvm_reset_kind kind)
+{
+	return kind != CXLVM_RESET_LOW_POWER && kind != CXLVM_RESET_WAKEUP;
 }
 
 int cxlvm_endpoint_reset_prepare(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind,
 				 struct cxlvm_error *err)
 {
+	bool was_mapped = flag_is_set(&ep->state.mapped);
 	int ret = check_kind(ep, kind, err);
 
 	if (ret)
 		return ret;
 	TRACE(ep, RESET_PREPARE, kind);
-	endpoint_map_withdraw(ep);
-	if (kind != CXLVM_RESET_FUNCTION)
+	endpoint_map_disable(ep);
+	if (was_mapped && wants_write_back(kind))
+		endpoint_write_back(ep);
+	endpoint_dma_withdraw(ep);
+	if (!keeps_registers(kind))
 		endpoint_state_reset(ep);
 	if (kind > ep->pending)
 		ep->pending = kind;
@@ -60,16 +89,26 @@ static void fail_reset(struct cxlvm_endpoint *ep, const struct cxlvm_error *err)
 	endpoint_event(ep, CXLVM_EVENT_RESET_FAILED, err->code, err->message);
 }
 
-static void report_success(struct cxlvm_endpoint *ep)
+static void report_success(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind)
 {
 	count(&ep->counters.programmed);
 	/* The first system reset is the start of the machine: nothing was there before. */
 	if (ep->was_programmed) {
-		endpoint_event(ep, CXLVM_EVENT_CONTENT_LOST, 0,
-			       "the content of device memory may be lost");
+		if (kind != CXLVM_RESET_LOW_POWER && kind != CXLVM_RESET_NONE)
+			endpoint_event(ep, CXLVM_EVENT_CONTENT_LOST, 0,
+				       "the content of device memory may be lost");
 		endpoint_event(ep, CXLVM_EVENT_MEMORY_AVAILABLE, 0, "");
 	}
 	ep->was_programmed = true;
+}
+
+static int reset_again(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind, int result)
+{
+	for (int i = 0; result == -EAGAIN && ep->host_ops.device_reset && i < RESET_ATTEMPTS; i++) {
+		ep->host_ops.sleep_ms(ep->host, RESET_PAUSE_MS);
+		result = ep->host_ops.device_reset(ep->host, kind);
+	}
+	return result;
 }
 
 int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind, int result,
@@ -85,13 +124,15 @@ int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind k
 				       ep->name);
 	if (kind < ep->pending)
 		return 0;
-	if (ep->pending == CXLVM_RESET_NONE) {
+	if (ep->pending < kind) {
 		ret = cxlvm_endpoint_reset_prepare(ep, kind, err);
 		if (ret)
 			return ret;
 	}
 	ep->pending = CXLVM_RESET_NONE;
+	ep->revoked = false;
 	ep->unusable[0] = '\0';
+	result = reset_again(ep, kind, result);
 	/* A reset that is known to have failed leaves what the last user of the memory stored. */
 	if (result < 0)
 		ret = cxlvm_error_set(&local, result, "%s: the device could not be reset: %s",
@@ -104,28 +145,42 @@ int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind k
 		if (local.hint[0])
 			cxlvm_error_hint(err, "%s", local.hint);
 	} else {
-		report_success(ep);
+		report_success(ep, kind);
 	}
 	TRACE(ep, RESET_DONE, kind, (uint64_t)-ret);
 	return ret;
 }
 
+static bool is_usable(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	int usable = ep->ops.usable ? ep->ops.usable(ep->device) : -ENOSYS;
+
+	if (usable < 0)
+		usable = !vfio_decoder_check(&ep->ops, ep->device, &ep->desc, err);
+	return usable;
+}
+
 int cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
-	int usable = -ENOSYS;
 
-	if (is_dark(ep) || !flag_is_set(&ep->state.mapped))
+	if (is_dark(ep) || ep->pending || (!ep->revoked && !flag_is_set(&ep->state.mapped)))
 		return 0;
-	if (ep->ops.usable)
-		usable = ep->ops.usable(ep->device);
-	if (usable < 0)
-		usable = !vfio_decoder_check(&ep->ops, ep->device, &ep->desc, &err);
-	if (usable)
+	if (is_usable(ep, &err)) {
+		/* What was taken away is back: the registers have kept their values. */
+		if (ep->revoked && !endpoint_program(ep, CXLVM_RESET_NONE, &err)) {
+			ep->revoked = false;
+			report_success(ep, CXLVM_RESET_NONE);
+		}
 		return 0;
-	cxlvm_error_set(&err, -ENXIO, "the device took its memory away");
+	}
+	if (ep->revoked)
+		return 0;
+	cxlvm_error_set(&err, -ENXIO, "%s: the device took its memory away", ep->name);
 	snprintf(ep->unusable, sizeof(ep->unusable), "%s", err.message);
-	endpoint_map_withdraw(ep);
+	ep->revoked = true;
+	endpoint_map_disable(ep);
+	endpoint_dma_withdraw(ep);
 	endpoint_event(ep, CXLVM_EVENT_MEMORY_UNAVAILABLE, err.code, ep->unusable);
 	return 1;
 }

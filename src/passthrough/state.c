@@ -40,10 +40,18 @@ bool cxlvm_endpoint_memory_mapped(const struct cxlvm_endpoint *ep)
 
 bool cxlvm_endpoint_window_base(const struct cxlvm_endpoint *ep, struct cxlvm_gpa *base)
 {
-	if (!ep->hold.held || !window_info(ep->machine, &ep->hold)->has_base)
-		return false;
-	*base = endpoint_base(ep);
-	return true;
+	/* 0 is no base: windows at 0 are refused (WIN-5). */
+	uint64_t value = __atomic_load_n(&ep->base, __ATOMIC_ACQUIRE);
+
+	if (value)
+		base->value = value;
+	return value;
+}
+
+uint16_t cxlvm_endpoint_restrictions(const struct cxlvm_endpoint *ep)
+{
+	(void)ep; /* plain HDM-D only: anything else is refused in realize (CHK-5) */
+	return CXLVM_WINDOW_TYPE2;
 }
 
 const char *cxlvm_endpoint_unusable_reason(const struct cxlvm_endpoint *ep)
@@ -51,24 +59,25 @@ const char *cxlvm_endpoint_unusable_reason(const struct cxlvm_endpoint *ep)
 	return ep->unusable;
 }
 
-void cxlvm_endpoint_get_state(const struct cxlvm_endpoint *ep, struct cxlvm_endpoint_state *state)
+void cxlvm_endpoint_get_state(const struct cxlvm_endpoint *ep, struct cxlvm_endpoint_state *state,
+			      size_t size)
 {
-	memcpy(state, &ep->state, sizeof(*state));
+	memcpy(state, &ep->state, size < sizeof(ep->state) ? size : sizeof(ep->state));
 }
 
 void cxlvm_endpoint_get_counters(const struct cxlvm_endpoint *ep,
-				 struct cxlvm_endpoint_counters *counters)
+				 struct cxlvm_endpoint_counters *counters, size_t size)
 {
 	const struct cxlvm_endpoint_counters *c = &ep->counters;
-
-	*counters = (struct cxlvm_endpoint_counters){
-		.reads = __atomic_load_n(&c->reads, __ATOMIC_RELAXED),
+	struct cxlvm_endpoint_counters copy = {
 		.writes = __atomic_load_n(&c->writes, __ATOMIC_RELAXED),
 		.bad_accesses = __atomic_load_n(&c->bad_accesses, __ATOMIC_RELAXED),
 		.device_errors = __atomic_load_n(&c->device_errors, __ATOMIC_RELAXED),
 		.programmed = __atomic_load_n(&c->programmed, __ATOMIC_RELAXED),
 		.program_failures = __atomic_load_n(&c->program_failures, __ATOMIC_RELAXED),
 	};
+
+	memcpy(counters, &copy, size < sizeof(copy) ? size : sizeof(copy));
 }
 
 void endpoint_event(struct cxlvm_endpoint *ep, enum cxlvm_event_kind kind, int code,

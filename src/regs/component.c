@@ -37,6 +37,7 @@ void cm_array_build(uint32_t *image, const struct cm_capability *capabilities, u
 
 		regs_reset(&cm_entry_table, image, entry);
 		reg_set(image, entry, &cm_entry_rows[CM_ENTRY_ID], capabilities[i].id);
+		reg_set(image, entry, &cm_entry_rows[CM_ENTRY_VERSION], capabilities[i].version);
 		reg_set(image, entry, &cm_entry_rows[CM_ENTRY_POINTER], capabilities[i].offset);
 	}
 }

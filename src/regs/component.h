@@ -30,6 +30,18 @@
 	R(CM_ENTRY_VERSION, 0x00, 4, 16, 4, REG_RO, 1, "capability version", "8.2.4.2") \
 	R(CM_ENTRY_POINTER, 0x00, 4, 20, 12, REG_RO, 0, "pointer", "8.2.4.2")
 
+/* One dword of the header log. */
+#define RAS_LOG(R, n) \
+	R(RAS_HEADER_LOG_##n, 0x18 + 4 * (n), 4, 0, 32, REG_RO, 0, "header log " #n, "8.2.4.17.7")
+
+/* clang-format off */
+#define RAS_LOG_LIST(R) \
+	RAS_LOG(R, 0) RAS_LOG(R, 1) RAS_LOG(R, 2) RAS_LOG(R, 3) \
+	RAS_LOG(R, 4) RAS_LOG(R, 5) RAS_LOG(R, 6) RAS_LOG(R, 7) \
+	RAS_LOG(R, 8) RAS_LOG(R, 9) RAS_LOG(R, 10) RAS_LOG(R, 11) \
+	RAS_LOG(R, 12) RAS_LOG(R, 13) RAS_LOG(R, 14) RAS_LOG(R, 15)
+/* clang-format on */
+
 #define RAS_LIST(R)                                                                               \
 	R(RAS_UE_STATUS, 0x00, 4, 0, 32, REG_RW1C, 0, "uncorrectable error status", "8.2.4.17.1") \
 	R(RAS_UE_MASK, 0x04, 4, 0, 32, REG_RW, 0x1cfff, "uncorrectable error mask", "8.2.4.17.2") \
@@ -38,7 +50,8 @@
 	R(RAS_CE_STATUS, 0x0c, 4, 0, 32, REG_RW1C, 0, "correctable error status", "8.2.4.17.4")   \
 	R(RAS_CE_MASK, 0x10, 4, 0, 32, REG_RW, 0x7f, "correctable error mask", "8.2.4.17.5")      \
 	R(RAS_CAP_CONTROL, 0x14, 4, 0, 32, REG_RO, 0x200, "error capabilities and control",       \
-	  "8.2.4.17.6")
+	  "8.2.4.17.6")                                                                           \
+	RAS_LOG_LIST(R)
 
 #define RAS_SIZE 0x58u
 
@@ -110,6 +123,7 @@ unsigned int hdm_decoder_count(uint32_t code);
 /* Write the array header and one entry per capability into an image of the CM area. */
 struct cm_capability {
 	uint16_t id;
+	uint8_t version;
 	uint16_t offset; /* from the start of the CM area */
 };
 

@@ -26,16 +26,23 @@ const struct reg_table dvsec_locator_table = {
 	"CXL Register Locator DVSEC", locator_rows, DVSEC_LOCATOR_ROWS, DVSEC_LOCATOR_SIZE(1) };
 /* clang-format on */
 
+#define DVSEC_SIZE_MAX 0x40u
+
 void dvsec_list_reset(const struct dvsec *list, uint32_t *config)
 {
 	for (const struct dvsec *d = list; d->table; d++) {
-		regs_reset(d->table, config, d->base);
+		uint32_t image[DVSEC_SIZE_MAX / 4];
+
+		/* Complete first, then stored dword by dword. */
+		regs_reset(d->table, image, 0);
 		for (unsigned int i = 0; i < DVSEC_HEADER_ROWS; i++)
-			reg_set(config, d->base, &header_rows[i], header_rows[i].reset);
-		reg_set(config, d->base, &header_rows[DVSEC_CAP_NEXT], d[1].table ? d[1].base : 0);
-		reg_set(config, d->base, &header_rows[DVSEC_REVISION], d->revision);
-		reg_set(config, d->base, &header_rows[DVSEC_LENGTH], d->table->size);
-		reg_set(config, d->base, &header_rows[DVSEC_ID], d->id);
+			reg_set(image, 0, &header_rows[i], header_rows[i].reset);
+		reg_set(image, 0, &header_rows[DVSEC_CAP_NEXT], d[1].table ? d[1].base : d->next);
+		reg_set(image, 0, &header_rows[DVSEC_REVISION], d->revision);
+		reg_set(image, 0, &header_rows[DVSEC_LENGTH], d->table->size);
+		reg_set(image, 0, &header_rows[DVSEC_ID], d->id);
+		for (uint32_t at = 0; at < d->table->size; at += 4)
+			reg_store(&config[(d->base + at) / 4], image[at / 4]);
 	}
 }
 

@@ -29,37 +29,59 @@
 	R(DVSEC_ID, 0x08, 2, 0, 16, REG_RO, 0, "DVSEC id", "8.1.1")
 
 #define DVSEC_DEVICE_SIZE 0x3cu
-#define DVSEC_DEVICE_LIST(R)                                                                      \
-	R(CXLDEV_CACHE_CAPABLE, 0x0a, 2, 0, 1, REG_RO, 1, "Cache_Capable", "8.1.3.1")             \
-	R(CXLDEV_IO_CAPABLE, 0x0a, 2, 1, 1, REG_RO, 1, "IO_Capable", "8.1.3.1")                   \
-	R(CXLDEV_MEM_CAPABLE, 0x0a, 2, 2, 1, REG_RO, 1, "Mem_Capable", "8.1.3.1")                 \
-	R(CXLDEV_MEM_HW_INIT, 0x0a, 2, 3, 1, REG_RO, 1, "Mem_HwInit_Mode", "8.1.3.1")             \
-	R(CXLDEV_HDM_COUNT, 0x0a, 2, 4, 2, REG_RO, 1, "HDM_Count", "8.1.3.1")                     \
-	R(CXLDEV_RESET_CAPABLE, 0x0a, 2, 7, 1, REG_RO, 0, "CXL_Reset_Capable", "8.1.3.1")         \
-	R(CXLDEV_CACHE_ENABLE, 0x0c, 2, 0, 1, REG_RWL, 0, "Cache_Enable", "8.1.3.2")              \
-	R(CXLDEV_IO_ENABLE, 0x0c, 2, 1, 1, REG_RO, 1, "IO_Enable", "8.1.3.2")                     \
-	R(CXLDEV_MEM_ENABLE, 0x0c, 2, 2, 1, REG_RWL, 1, "Mem_Enable", "8.1.3.2")                  \
-	R(CXLDEV_SNOOP_COVERAGE, 0x0c, 2, 3, 5, REG_RWL, 0, "Cache_SF_Coverage", "8.1.3.2")       \
-	R(CXLDEV_SNOOP_GRANULARITY, 0x0c, 2, 8, 3, REG_RWL, 0, "Cache_SF_Granularity", "8.1.3.2") \
-	R(CXLDEV_CLEAN_EVICTION, 0x0c, 2, 11, 1, REG_RWL, 0, "Cache_Clean_Eviction", "8.1.3.2")   \
-	R(CXLDEV_VIRAL_ENABLE, 0x0c, 2, 14, 1, REG_RWL, 0, "Viral_Enable", "8.1.3.2")             \
-	R(CXLDEV_VIRAL_STATUS, 0x0e, 2, 14, 1, REG_RW1C, 0, "Viral_Status", "8.1.3.3")            \
-	R(CXLDEV_DISABLE_CACHING, 0x10, 2, 0, 1, REG_RW, 0, "Disable_Caching", "8.1.3.4")         \
-	R(CXLDEV_RESET_COMPLETE, 0x12, 2, 1, 1, REG_RO, 0, "CXL_Reset_Complete", "8.1.3.5")       \
-	R(CXLDEV_RESET_ERROR, 0x12, 2, 2, 1, REG_RO, 0, "CXL_Reset_Error", "8.1.3.5")             \
-	R(CXLDEV_PM_COMPLETE, 0x12, 2, 15, 1, REG_RO, 1, "Power_Management_Initialization",       \
-	  "8.1.3.5")                                                                              \
-	R(CXLDEV_CONFIG_LOCK, 0x14, 2, 0, 1, REG_RWO, 0, "CONFIG_LOCK", "8.1.3.6")                \
-	R(CXLDEV_RANGE1_SIZE_HIGH, 0x18, 4, 0, 32, REG_RO, 0, "range 1 size high", "8.1.3.8.1")   \
-	R(CXLDEV_RANGE1_VALID, 0x1c, 4, 0, 1, REG_RO, 1, "Memory_Info_Valid", "8.1.3.8.2")        \
-	R(CXLDEV_RANGE1_ACTIVE, 0x1c, 4, 1, 1, REG_RO, 1, "Memory_Active", "8.1.3.8.2")           \
-	R(CXLDEV_RANGE1_SIZE_LOW, 0x1c, 4, 28, 4, REG_RO, 0, "range 1 size low", "8.1.3.8.2")     \
-	R(CXLDEV_RANGE1_BASE_HIGH, 0x20, 4, 0, 32, REG_RWL, 0, "range 1 base high", "8.1.3.8.3")  \
-	R(CXLDEV_RANGE1_BASE_LOW, 0x24, 4, 28, 4, REG_RWL, 0, "range 1 base low", "8.1.3.8.4")    \
-	R(CXLDEV_RANGE2_SIZE_HIGH, 0x28, 4, 0, 32, REG_RO, 0, "range 2 size high", "8.1.3.8.5")   \
-	R(CXLDEV_RANGE2_SIZE_LOW, 0x2c, 4, 0, 32, REG_RO, 0, "range 2 size low", "8.1.3.8.6")     \
-	R(CXLDEV_RANGE2_BASE_HIGH, 0x30, 4, 0, 32, REG_RO, 0, "range 2 base high", "8.1.3.8.7")   \
-	R(CXLDEV_RANGE2_BASE_LOW, 0x34, 4, 0, 32, REG_RO, 0, "range 2 base low", "8.1.3.8.8")
+#define DVSEC_DEVICE_LIST(R)                                                                       \
+	R(CXLDEV_CACHE_CAPABLE, 0x0a, 2, 0, 1, REG_RO, 1, "Cache_Capable", "8.1.3.1")              \
+	R(CXLDEV_IO_CAPABLE, 0x0a, 2, 1, 1, REG_RO, 1, "IO_Capable", "8.1.3.1")                    \
+	R(CXLDEV_MEM_CAPABLE, 0x0a, 2, 2, 1, REG_RO, 1, "Mem_Capable", "8.1.3.1")                  \
+	R(CXLDEV_MEM_HW_INIT, 0x0a, 2, 3, 1, REG_RO, 1, "Mem_HwInit_Mode", "8.1.3.1")              \
+	R(CXLDEV_HDM_COUNT, 0x0a, 2, 4, 2, REG_RO, 1, "HDM_Count", "8.1.3.1")                      \
+	R(CXLDEV_WRITEBACK_CAPABLE, 0x0a, 2, 6, 1, REG_RO, 0, "Cache_Writeback_Capable",           \
+	  "8.1.3.1")                                                                               \
+	R(CXLDEV_RESET_CAPABLE, 0x0a, 2, 7, 1, REG_RO, 0, "CXL_Reset_Capable", "8.1.3.1")          \
+	R(CXLDEV_RESET_TIMEOUT, 0x0a, 2, 8, 3, REG_RO, 0, "CXL_Reset_Timeout", "8.1.3.1")          \
+	R(CXLDEV_RESET_CLEARS, 0x0a, 2, 11, 1, REG_RO, 0, "CXL_Reset_Mem_Clr_Capable", "8.1.3.1")  \
+	R(CXLDEV_MLD, 0x0a, 2, 13, 1, REG_RO, 0, "Multiple_Logical_Device", "8.1.3.1")             \
+	R(CXLDEV_VIRAL_CAPABLE, 0x0a, 2, 14, 1, REG_RO, 0, "Viral_Capable", "8.1.3.1")             \
+	R(CXLDEV_PM_REPORT, 0x0a, 2, 15, 1, REG_RO, 0, "PM_Init_Completion_Reporting_Capable",     \
+	  "8.1.3.1")                                                                               \
+	R(CXLDEV_CACHE_ENABLE, 0x0c, 2, 0, 1, REG_RWL, 0, "Cache_Enable", "8.1.3.2")               \
+	R(CXLDEV_IO_ENABLE, 0x0c, 2, 1, 1, REG_RO, 1, "IO_Enable", "8.1.3.2")                      \
+	R(CXLDEV_MEM_ENABLE, 0x0c, 2, 2, 1, REG_RWL, 1, "Mem_Enable", "8.1.3.2")                   \
+	R(CXLDEV_SNOOP_COVERAGE, 0x0c, 2, 3, 5, REG_RWL, 0, "Cache_SF_Coverage", "8.1.3.2")        \
+	R(CXLDEV_SNOOP_GRANULARITY, 0x0c, 2, 8, 3, REG_RWL, 0, "Cache_SF_Granularity", "8.1.3.2")  \
+	R(CXLDEV_CLEAN_EVICTION, 0x0c, 2, 11, 1, REG_RWL, 0, "Cache_Clean_Eviction", "8.1.3.2")    \
+	R(CXLDEV_VIRAL_ENABLE, 0x0c, 2, 14, 1, REG_RWL, 0, "Viral_Enable", "8.1.3.2")              \
+	R(CXLDEV_VIRAL_STATUS, 0x0e, 2, 14, 1, REG_RW1C, 0, "Viral_Status", "8.1.3.3")             \
+	R(CXLDEV_DISABLE_CACHING, 0x10, 2, 0, 1, REG_RW, 0, "Disable_Caching", "8.1.3.4")          \
+	R(CXLDEV_INITIATE_WB, 0x10, 2, 1, 1, REG_RO, 0, "Initiate_Cache_Writeback_Invalidation",   \
+	  "8.1.3.4")                                                                               \
+	R(CXLDEV_INITIATE_RESET, 0x10, 2, 2, 1, REG_RO, 0, "Initiate_CXL_Reset", "8.1.3.4")        \
+	R(CXLDEV_MEM_CLEAR_ENABLE, 0x10, 2, 3, 1, REG_RW, 0, "CXL_Reset_Mem_Clr_Enable",           \
+	  "8.1.3.4")                                                                               \
+	R(CXLDEV_CACHE_INVALID, 0x12, 2, 0, 1, REG_RO, 0, "Cache_Invalid", "8.1.3.5")              \
+	R(CXLDEV_RESET_COMPLETE, 0x12, 2, 1, 1, REG_RO, 0, "CXL_Reset_Complete", "8.1.3.5")        \
+	R(CXLDEV_RESET_ERROR, 0x12, 2, 2, 1, REG_RO, 0, "CXL_Reset_Error", "8.1.3.5")              \
+	R(CXLDEV_PM_COMPLETE, 0x12, 2, 15, 1, REG_RO, 0, "Power_Management_Initialization",        \
+	  "8.1.3.5")                                                                               \
+	R(CXLDEV_CONFIG_LOCK, 0x14, 2, 0, 1, REG_RWO, 0, "CONFIG_LOCK", "8.1.3.6")                 \
+	R(CXLDEV_CACHE_UNIT, 0x16, 2, 0, 4, REG_RO, 0, "cache size unit", "8.1.3.7")               \
+	R(CXLDEV_CACHE_SIZE, 0x16, 2, 8, 8, REG_RO, 0, "cache size", "8.1.3.7")                    \
+	R(CXLDEV_RANGE1_SIZE_HIGH, 0x18, 4, 0, 32, REG_RO, 0, "range 1 size high", "8.1.3.8.1")    \
+	R(CXLDEV_RANGE1_VALID, 0x1c, 4, 0, 1, REG_RO, 1, "Memory_Info_Valid", "8.1.3.8.2")         \
+	R(CXLDEV_RANGE1_ACTIVE, 0x1c, 4, 1, 1, REG_RO, 1, "Memory_Active", "8.1.3.8.2")            \
+	R(CXLDEV_RANGE1_MEDIA, 0x1c, 4, 2, 3, REG_RO, 0, "range 1 media type", "8.1.3.8.2")        \
+	R(CXLDEV_RANGE1_CLASS, 0x1c, 4, 5, 3, REG_RO, 0, "range 1 memory class", "8.1.3.8.2")      \
+	R(CXLDEV_RANGE1_INTERLEAVE, 0x1c, 4, 8, 5, REG_RO, 0, "range 1 desired interleave",        \
+	  "8.1.3.8.2")                                                                             \
+	R(CXLDEV_RANGE1_TIMEOUT, 0x1c, 4, 13, 3, REG_RO, 0, "range 1 active timeout", "8.1.3.8.2") \
+	R(CXLDEV_RANGE1_SIZE_LOW, 0x1c, 4, 28, 4, REG_RO, 0, "range 1 size low", "8.1.3.8.2")      \
+	R(CXLDEV_RANGE1_BASE_HIGH, 0x20, 4, 0, 32, REG_RWL, 0, "range 1 base high", "8.1.3.8.3")   \
+	R(CXLDEV_RANGE1_BASE_LOW, 0x24, 4, 28, 4, REG_RWL, 0, "range 1 base low", "8.1.3.8.4")     \
+	R(CXLDEV_RANGE2_SIZE_HIGH, 0x28, 4, 0, 32, REG_RO, 0, "range 2 size high", "8.1.3.8.5")    \
+	R(CXLDEV_RANGE2_SIZE_LOW, 0x2c, 4, 0, 32, REG_RO, 0, "range 2 size low", "8.1.3.8.6")      \
+	R(CXLDEV_RANGE2_BASE_HIGH, 0x30, 4, 0, 32, REG_RO, 0, "range 2 base high", "8.1.3.8.7")    \
+	R(CXLDEV_RANGE2_BASE_LOW, 0x34, 4, 0, 32, REG_RO, 0, "range 2 base low", "8.1.3.8.8")      \
+	R(CXLDEV_CAPABILITY3, 0x38, 2, 0, 16, REG_RO, 0, "capability 3", "8.1.3.9")
 
 #define DVSEC_PORT_SIZE 0x28u
 #define DVSEC_PORT_LIST(R)                                                                         \
@@ -70,7 +92,18 @@
 	R(CXLPORT_ALT_BME, 0x0c, 2, 3, 1, REG_RW, 0, "alt bus master enable", "8.1.5.2")           \
 	R(CXLPORT_VIRAL_ENABLE, 0x0c, 2, 14, 1, REG_RW, 0, "viral enable", "8.1.5.2")              \
 	R(CXLPORT_ALT_BUS_BASE, 0x0e, 1, 0, 8, REG_RW, 0, "alt bus base", "8.1.5.3")               \
-	R(CXLPORT_ALT_BUS_LIMIT, 0x0f, 1, 0, 8, REG_RW, 0, "alt bus limit", "8.1.5.4")
+	R(CXLPORT_ALT_BUS_LIMIT, 0x0f, 1, 0, 8, REG_RW, 0, "alt bus limit", "8.1.5.4")             \
+	R(CXLPORT_ALT_MEM_BASE, 0x10, 2, 0, 16, REG_RO, 0, "alt memory base", "8.1.5.5")           \
+	R(CXLPORT_ALT_MEM_LIMIT, 0x12, 2, 0, 16, REG_RO, 0, "alt memory limit", "8.1.5.6")         \
+	R(CXLPORT_ALT_PF_BASE, 0x14, 2, 0, 16, REG_RO, 0, "alt prefetchable base", "8.1.5.7")      \
+	R(CXLPORT_ALT_PF_LIMIT, 0x16, 2, 0, 16, REG_RO, 0, "alt prefetchable limit", "8.1.5.8")    \
+	R(CXLPORT_ALT_PF_BASE_HIGH, 0x18, 4, 0, 32, REG_RO, 0, "alt prefetchable base high",       \
+	  "8.1.5.9")                                                                               \
+	R(CXLPORT_ALT_PF_LIMIT_HIGH, 0x1c, 4, 0, 32, REG_RO, 0, "alt prefetchable limit high",     \
+	  "8.1.5.10")                                                                              \
+	R(CXLPORT_RCRB_ENABLE, 0x20, 4, 0, 1, REG_RO, 0, "RCRB enable", "8.1.5.11")                \
+	R(CXLPORT_RCRB_BASE, 0x20, 4, 13, 19, REG_RO, 0, "RCRB base", "8.1.5.11")                  \
+	R(CXLPORT_RCRB_BASE_HIGH, 0x24, 4, 0, 32, REG_RO, 0, "RCRB base high", "8.1.5.12")
 
 #define DVSEC_GPF_SIZE 0x10u
 #define DVSEC_GPF_PORT_LIST(R)                                                                \
@@ -89,7 +122,11 @@
 	R(FLEXBUS_CAPABILITY, 0x0a, 2, 0, 16, REG_RO, 0x0027, "capability", "8.2.1.3.1") \
 	R(FLEXBUS_CONTROL, 0x0c, 2, 0, 16, REG_RO, 0x0027, "control", "8.2.1.3.2")       \
 	R(FLEXBUS_STATUS, 0x0e, 2, 0, 16, REG_RO, 0x0027, "status", "8.2.1.3.3")         \
-	R(FLEXBUS_TRAINING, 0x10, 4, 0, 24, REG_RO, 0xef, "received modified TS data", "8.2.1.3.4")
+	R(FLEXBUS_TRAINING, 0x10, 4, 0, 24, REG_RO, 0xef, "received modified TS data",   \
+	  "8.2.1.3.4")                                                                   \
+	R(FLEXBUS_CAPABILITY2, 0x14, 4, 0, 32, REG_RO, 0, "capability 2", "8.2.1.3.5")   \
+	R(FLEXBUS_CONTROL2, 0x18, 4, 0, 32, REG_RO, 0, "control 2", "8.2.1.3.6")         \
+	R(FLEXBUS_STATUS2, 0x1c, 4, 0, 32, REG_RO, 0, "status 2", "8.2.1.3.7")
 
 #define DVSEC_LOCATOR_ENTRY     0x0cu /* the first entry */
 #define DVSEC_LOCATOR_SIZE(n)   (DVSEC_LOCATOR_ENTRY + 8u * (n))
@@ -125,6 +162,7 @@ struct dvsec {
 	uint16_t id;
 	uint8_t revision;
 	uint16_t base; /* in config space */
+	uint16_t next; /* of the last one in the list: what follows, 0 for nothing */
 };
 
 /* Reset every DVSEC of the list, headers and the chain of next pointers included. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * PCI config space of an endpoint: type 0 header (PCI 3.0, 6.1) and PCI Express capability
- * (PCIe 6.0, 7.5.3). Reset values are those of the software device.
+ * (PCIe 6.0, 7.5.3); and what a bridge has instead (PCI-to-PCI bridges 1.2, 3.2). Reset values
+ * are those of the software device.
  */
 #ifndef CXLVM_REGS_PCI_H
 #define CXLVM_REGS_PCI_H
@@ -12,6 +13,10 @@
 #define PCI_CONFIG_DWORDS (PCI_CONFIG_SIZE / 4)
 #define PCI_EXTENDED      0x100u /* extended config space begins here */
 #define PCI_BARS          6u
+
+#define PCI_HEADER_TYPE_MASK   0x7fu
+#define PCI_HEADER_TYPE_BRIDGE 1u
+#define PCI_BRIDGE_BARS        2u
 
 #define PCI_EXT_CAP_DSN 0x0003u
 
@@ -35,6 +40,20 @@
 	R(PCI_CAP_POINTER, 0x34, 1, 0, 8, REG_RO, 0, "capabilities pointer", "6.7")        \
 	R(PCI_INTERRUPT_LINE, 0x3c, 1, 0, 8, REG_RW, 0, "interrupt line", "6.2.4")
 
+/* What a type 1 header (of a bridge) has instead of offset 0x18 to 0x2f. */
+#define PCI_BRIDGE_LIST(R)                                                                      \
+	R(PCI_PRIMARY, 0x18, 1, 0, 8, REG_RW, 0, "primary bus", "3.2.5.2")                      \
+	R(PCI_SECONDARY, 0x19, 1, 0, 8, REG_RW, 0, "secondary bus", "3.2.5.3")                  \
+	R(PCI_SUBORDINATE, 0x1a, 1, 0, 8, REG_RW, 0, "subordinate bus", "3.2.5.4")              \
+	R(PCI_MEMORY_BASE, 0x20, 2, 4, 12, REG_RW, 0, "memory base", "3.2.5.8")                 \
+	R(PCI_MEMORY_LIMIT, 0x22, 2, 4, 12, REG_RW, 0, "memory limit", "3.2.5.8")               \
+	R(PCI_PF_BASE_64, 0x24, 2, 0, 4, REG_RO, 1, "prefetchable base is 64-bit", "3.2.5.9")   \
+	R(PCI_PF_BASE, 0x24, 2, 4, 12, REG_RW, 0, "prefetchable base", "3.2.5.9")               \
+	R(PCI_PF_LIMIT_64, 0x26, 2, 0, 4, REG_RO, 1, "prefetchable limit is 64-bit", "3.2.5.9") \
+	R(PCI_PF_LIMIT, 0x26, 2, 4, 12, REG_RW, 0, "prefetchable limit", "3.2.5.9")             \
+	R(PCI_PF_BASE_HIGH, 0x28, 4, 0, 32, REG_RW, 0, "prefetchable base high", "3.2.5.10")    \
+	R(PCI_PF_LIMIT_HIGH, 0x2c, 4, 0, 32, REG_RW, 0, "prefetchable limit high", "3.2.5.10")
+
 /* The two dwords of a 64-bit memory BAR; which address bits stick depends on its size. */
 #define PCI_BAR_LIST(R)                                                                  \
 	R(PCI_BAR_IO, 0x10, 4, 0, 1, REG_RO, 0, "BAR is I/O", "6.2.5.1")                 \
@@ -43,24 +62,42 @@
 	R(PCI_BAR_LOW, 0x10, 4, 4, 28, REG_RW, 0, "BAR address low", "6.2.5.1")          \
 	R(PCI_BAR_HIGH, 0x14, 4, 0, 32, REG_RW, 0, "BAR address high", "6.2.5.1")
 
+/* What any capability of the conventional list begins with. */
+#define PCI_CAPABILITY_LIST(R)                                                 \
+	R(PCI_CAPABILITY_ID, 0x00, 1, 0, 8, REG_RO, 0, "capability id", "6.7") \
+	R(PCI_CAPABILITY_NEXT, 0x01, 1, 0, 8, REG_RO, 0, "next capability", "6.7")
+
 #define PCIE_SIZE 0x3cu
-#define PCIE_LIST(R)                                                                            \
-	R(PCIE_CAP_ID, 0x00, 1, 0, 8, REG_RO, 0x10, "capability id", "7.5.3.1")                 \
-	R(PCIE_VERSION, 0x02, 2, 0, 4, REG_RO, 2, "capability version", "7.5.3.2")              \
-	R(PCIE_TYPE, 0x02, 2, 4, 4, REG_RO, 0, "device/port type", "7.5.3.2")                   \
-	R(PCIE_MAX_PAYLOAD, 0x04, 4, 0, 3, REG_RO, 1, "max payload size supported", "7.5.3.3")  \
-	R(PCIE_EXTENDED_TAG, 0x04, 4, 5, 1, REG_RO, 1, "extended tag supported", "7.5.3.3")     \
-	R(PCIE_ROLE_ERRORS, 0x04, 4, 15, 1, REG_RO, 1, "role-based error reporting", "7.5.3.3") \
-	R(PCIE_DEVICE_CONTROL, 0x08, 2, 0, 15, REG_RW, 0x2910, "device control", "7.5.3.4")     \
-	R(PCIE_DEVICE_STATUS, 0x0a, 2, 0, 4, REG_RW1C, 0, "device status", "7.5.3.5")           \
-	R(PCIE_LINK_SPEED_MAX, 0x0c, 4, 0, 4, REG_RO, 5, "max link speed", "7.5.3.6")           \
-	R(PCIE_LINK_WIDTH_MAX, 0x0c, 4, 4, 6, REG_RO, 16, "max link width", "7.5.3.6")          \
-	R(PCIE_LINK_CONTROL, 0x10, 2, 0, 12, REG_RW, 0, "link control", "7.5.3.7")              \
-	R(PCIE_LINK_SPEED, 0x12, 2, 0, 4, REG_RO, 5, "current link speed", "7.5.3.8")           \
-	R(PCIE_LINK_WIDTH, 0x12, 2, 4, 6, REG_RO, 16, "negotiated link width", "7.5.3.8")       \
-	R(PCIE_DEVICE_CONTROL2, 0x28, 2, 0, 16, REG_RW, 0, "device control 2", "7.5.3.16")      \
-	R(PCIE_LINK_SPEEDS, 0x2c, 4, 1, 7, REG_RO, 0x1f, "supported link speeds", "7.5.3.18")   \
+#define PCIE_LIST(R)                                                                              \
+	R(PCIE_CAP_ID, 0x00, 1, 0, 8, REG_RO, 0x10, "capability id", "7.5.3.1")                   \
+	R(PCIE_VERSION, 0x02, 2, 0, 4, REG_RO, 2, "capability version", "7.5.3.2")                \
+	R(PCIE_TYPE, 0x02, 2, 4, 4, REG_RO, 0, "device/port type", "7.5.3.2")                     \
+	R(PCIE_MAX_PAYLOAD, 0x04, 4, 0, 3, REG_RO, 1, "max payload size supported", "7.5.3.3")    \
+	R(PCIE_EXTENDED_TAG, 0x04, 4, 5, 1, REG_RO, 1, "extended tag supported", "7.5.3.3")       \
+	R(PCIE_ROLE_ERRORS, 0x04, 4, 15, 1, REG_RO, 1, "role-based error reporting", "7.5.3.3")   \
+	R(PCIE_FLR_CAPABLE, 0x04, 4, 28, 1, REG_RO, 0, "function level reset capable", "7.5.3.3") \
+	R(PCIE_INITIATE_FLR, 0x08, 2, 15, 1, REG_RO, 0, "initiate function level reset",          \
+	  "7.5.3.4")                                                                              \
+	R(PCIE_DEVICE_CONTROL, 0x08, 2, 0, 15, REG_RW, 0x2910, "device control", "7.5.3.4")       \
+	R(PCIE_DEVICE_STATUS, 0x0a, 2, 0, 4, REG_RW1C, 0, "device status", "7.5.3.5")             \
+	R(PCIE_LINK_SPEED_MAX, 0x0c, 4, 0, 4, REG_RO, 5, "max link speed", "7.5.3.6")             \
+	R(PCIE_LINK_WIDTH_MAX, 0x0c, 4, 4, 6, REG_RO, 16, "max link width", "7.5.3.6")            \
+	R(PCIE_LINK_REPORTS, 0x0c, 4, 20, 1, REG_RO, 0, "link active reporting capable",          \
+	  "7.5.3.6")                                                                              \
+	R(PCIE_PORT_NUMBER, 0x0c, 4, 24, 8, REG_RO, 0, "port number", "7.5.3.6")                  \
+	R(PCIE_LINK_CONTROL, 0x10, 2, 0, 12, REG_RW, 0, "link control", "7.5.3.7")                \
+	R(PCIE_LINK_SPEED, 0x12, 2, 0, 4, REG_RO, 5, "current link speed", "7.5.3.8")             \
+	R(PCIE_LINK_WIDTH, 0x12, 2, 4, 6, REG_RO, 16, "negotiated link width", "7.5.3.8")         \
+	R(PCIE_LINK_ACTIVE, 0x12, 2, 13, 1, REG_RO, 0, "data link layer active", "7.5.3.8")       \
+	R(PCIE_DEVICE_CONTROL2, 0x28, 2, 0, 16, REG_RW, 0, "device control 2", "7.5.3.16")        \
+	R(PCIE_LINK_SPEEDS, 0x2c, 4, 1, 7, REG_RO, 0x1f, "supported link speeds", "7.5.3.18")     \
 	R(PCIE_LINK_SPEED_TARGET, 0x30, 2, 0, 4, REG_RW, 5, "target link speed", "7.5.3.19")
+
+/* Power management (PCI PM 1.2, 3.2): read where a real device has it. */
+#define PM_SIZE 0x08u
+#define PM_LIST(R)                                                          \
+	R(PM_CAP_ID, 0x00, 1, 0, 8, REG_RO, 0x01, "capability id", "3.2.1") \
+	R(PM_POWER_STATE, 0x04, 2, 0, 2, REG_RW, 0, "power state", "3.2.4")
 
 #define DSN_SIZE 0x0cu
 #define DSN_LIST(R)                                                                      \
@@ -73,14 +110,20 @@
 
 /* clang-format off */
 enum pci_header_row { PCI_HEADER_LIST(REG_ID) PCI_HEADER_ROWS };
+enum pci_bridge_row { PCI_BRIDGE_LIST(REG_ID) PCI_BRIDGE_ROWS };
 enum pci_bar_row { PCI_BAR_LIST(REG_ID) PCI_BAR_ROWS };
+enum pci_capability_row { PCI_CAPABILITY_LIST(REG_ID) PCI_CAPABILITY_ROWS };
 enum pcie_row { PCIE_LIST(REG_ID) PCIE_ROWS };
+enum pm_row { PM_LIST(REG_ID) PM_ROWS };
 enum dsn_row { DSN_LIST(REG_ID) DSN_ROWS };
 /* clang-format on */
 
 extern const struct reg_table pci_header_table;
+extern const struct reg_table pci_bridge_table;
 extern const struct reg_table pci_bar_table;
+extern const struct reg_table pci_capability_table;
 extern const struct reg_table pcie_table;
+extern const struct reg_table pm_table;
 extern const struct reg_table dsn_table;
 
 #endif

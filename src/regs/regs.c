@@ -3,12 +3,25 @@
 
 #include "base/math.h"
 
+/* The reset value of the dword at offset at of the structure. */
+static uint32_t reset_value(const struct reg_table *table, uint32_t at)
+{
+	uint32_t value = 0;
+
+	for (unsigned int i = 0; i < table->n_rows; i++) {
+		const struct reg_row *row = &table->rows[i];
+
+		if ((row->offset & ~3u) == at)
+			value |= row->reset << reg_shift(row) & reg_mask(row);
+	}
+	return value;
+}
+
 void regs_reset(const struct reg_table *table, uint32_t *image, uint32_t base)
 {
+	/* One store per dword: a reader sees the old value or the new one, nothing between. */
 	for (uint32_t at = 0; at < table->size; at += 4)
-		reg_store(&image[(base + at) / 4], 0);
-	for (unsigned int i = 0; i < table->n_rows; i++)
-		reg_set(image, base, &table->rows[i], table->rows[i].reset);
+		reg_store(&image[(base + at) / 4], reset_value(table, at));
 }
 
 /* The bits of one dword that a write covers, and their values. */
@@ -74,11 +87,14 @@ uint64_t regs_read(const uint32_t *image, uint32_t offset, unsigned int length)
 {
 	uint64_t value = 0;
 
-	for (unsigned int i = 0; i < length; i++) {
-		uint32_t at = offset + i;
-		uint32_t byte = reg_load(&image[at / 4]) >> (8 * (at & 3u)) & 0xff;
+	/* Each dword is loaded once: a reader sees no half of a store. */
+	for (unsigned int i = 0, n; i < length; i += n) {
+		uint32_t at = offset + i, dword = reg_load(&image[at / 4]);
 
-		value |= (uint64_t)byte << (8 * i);
+		n = 4 - (at & 3u);
+		if (n > length - i)
+			n = length - i;
+		value |= ((uint64_t)dword >> (8 * (at & 3u)) & all_ones(n)) << (8 * i);
 	}
 	return value;
 }

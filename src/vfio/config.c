@@ -70,7 +70,7 @@ int reader_device_dvsec(const struct reader *reader, uint32_t *offset, struct cx
 	ret = find_dvsec(reader, DVSEC_ID_DEVICE, offset, &length, err);
 	if (ret)
 		return ret;
-	if (length < row[CXLDEV_RANGE1_BASE_LOW].offset + 4u ||
+	if (length < row[CXLDEV_RANGE2_BASE_LOW].offset + 4u ||
 	    !range_fits(*offset, length, PCI_CONFIG_SIZE))
 		return cxlvm_error_set(err, -EPROTO, "CXL Device DVSEC at 0x%x of %u bytes",
 				       *offset, length);
@@ -81,6 +81,11 @@ int reader_device_dvsec(const struct reader *reader, uint32_t *offset, struct cx
 		return cxlvm_error_set(err, -EOPNOTSUPP,
 				       "the device is not Mem_Capable (CXL capability 0x%x)",
 				       capability[2] >> 16);
+	if (!reg_get(capability, 0, &row[CXLDEV_HDM_COUNT]))
+		return cxlvm_error_set(
+			err, -EPROTO,
+			"the device has no HDM range (CXL capability 0x%x, HDM_Count 0)",
+			capability[2] >> 16);
 	return 0;
 }
 

@@ -179,8 +179,9 @@ int reader_decoder(const struct reader *reader, struct vfio_description *desc,
 		return ret;
 	desc->hdm_capability = presented_capability(hdm[0]);
 	desc->memory_size = decoder_size(hdm);
+	/* REG-3: generations 2 and 3 may have a region that is larger than the decoder. */
 	if (!desc->memory_size || desc->memory_size > desc->region_size ||
-	    (!desc->kernel_decoder && desc->memory_size != desc->region_size))
+	    (desc->generation >= 4 && desc->memory_size != desc->region_size))
 		return cxlvm_error_set(err, -EPROTO,
 				       "the real decoder covers 0x%" PRIx64
 				       " bytes, the memory region 0x%" PRIx64,

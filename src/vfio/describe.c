@@ -2,63 +2,80 @@
 /* Which generation of the kernel interface a device speaks, and its description. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/math.h"
 #include "kernel_shape/uapi.h"
 #include "vfio/reader.h"
 
-/* Words of the device capability that name the regions, by generation. */
-#define CXL3_MEMORY_REGION 12u
-#define CXL3_REGS_REGION   16u
-#define CXL3_SIZE          48u
-
 static bool names_regions(const struct device_scan *scan, uint32_t memory_at, uint32_t regs_at,
 			  uint32_t size)
 {
-	return scan->cxl_room >= size && scan->memory.present && scan->regs.present &&
-	       get_le32(scan->cxl + memory_at) == scan->memory.index &&
+	return scan->cxl_room >= size && get_le32(scan->cxl + memory_at) == scan->memory.index &&
 	       get_le32(scan->cxl + regs_at) == scan->regs.index;
 }
 
-/* The decision procedure; 0 when nothing known fits. */
-static unsigned int decide(const struct device_scan *scan)
+/* The decision procedure; 0 with the test that failed when nothing known fits. */
+static unsigned int decide(const struct device_scan *scan, const char **why)
 {
+	if (!scan->memory.present || !scan->regs.present) {
+		*why = scan->memory.present ? "no register region" : "no memory region";
+		return 0;
+	}
+	if (scan->memory.type != scan->regs.type) {
+		*why = "region types differ";
+		return 0;
+	}
 	if (scan->has_cxl_capability) {
-		if (names_regions(scan, CXL3_MEMORY_REGION, CXL3_REGS_REGION, CXL3_SIZE))
+		*why = scan->memory.type == UAPI_TYPE_CXL
+			       ? "capability 6 does not name the regions"
+			       : "capability 6 with regions of generation 4";
+		if (scan->memory.type != UAPI_TYPE_CXL)
+			return 0;
+		if (names_regions(scan, UAPI_CXL3_MEMORY_REGION, UAPI_CXL3_REGS_REGION,
+				  UAPI_CXL3_SIZE))
 			return 3;
 		if (names_regions(scan, UAPI_CXL2_MEMORY_REGION, UAPI_CXL2_REGS_REGION,
 				  UAPI_CXL2_SIZE))
 			return 2;
 		return 0;
 	}
-	if (!scan->memory.present || !scan->regs.present || scan->memory.type != scan->regs.type)
+	*why = "no geometry capability on the register region";
+	if (!scan->regs.has_geometry)
 		return 0;
-	if (scan->memory.type != UAPI_TYPE_CXL)
-		return 4;
-	return scan->regs.has_geometry ? 5 : 0;
+	return scan->memory.type == UAPI_TYPE_CXL ? 5 : 4;
 }
 
-/* DET-3: say what was seen. */
-static int refuse_layout(const struct device_scan *scan, unsigned int generation,
-			 struct cxlvm_error *err)
+static void say_region(char *text, size_t size, const struct typed_region *region)
 {
-	const struct typed_region *m = &scan->memory, *r = &scan->regs;
+	if (region->present)
+		snprintf(text, size, "%u type 0x%x", region->index, region->type);
+	else
+		snprintf(text, size, "none");
+}
 
-	if (generation)
-		return cxlvm_error_set(err, -EOPNOTSUPP,
-				       "the kernel speaks generation %u of the VFIO CXL interface; "
-				       "2, 5 and 6 are supported",
-				       generation);
-	cxlvm_error_set(
-		err, -EOPNOTSUPP,
-		"unknown layout of the VFIO CXL interface: device info flags 0x%x, %u "
-		"regions, capability 6 %s of %u bytes, memory region %d type 0x%x, register "
-		"region %d type 0x%x, geometry capability %s",
-		scan->flags, scan->num_regions, scan->has_cxl_capability ? "present" : "absent",
-		scan->cxl_room, m->present ? (int)m->index : -1, m->type,
-		r->present ? (int)r->index : -1, r->type, r->has_geometry ? "present" : "absent");
-	cxlvm_error_hint(err, "this kernel's VFIO CXL interface is not known to this version");
+/* DET-3: say which test failed and what was seen. */
+static int refuse_layout(const struct device_scan *scan, const char *why, struct cxlvm_error *err)
+{
+	char ids[SEEN_MAX * 6 + 1] = "", memory[32], regs[32];
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < scan->n_capabilities; i++)
+		n += (size_t)snprintf(ids + n, sizeof(ids) - n, " %u", scan->capabilities[i]);
+	say_region(memory, sizeof(memory), &scan->memory);
+	say_region(regs, sizeof(regs), &scan->regs);
+	cxlvm_error_set(err, -EOPNOTSUPP,
+			"unknown VFIO CXL layout, %s: flags 0x%x, capabilities%s (6: %u bytes), "
+			"%u regions, memory %s, registers %s",
+			why, scan->flags, n ? ids : " none", scan->cxl_room, scan->num_regions,
+			memory, regs);
+	if (scan->has_cxl_capability && !scan->regs.present)
+		cxlvm_error_hint(err, "kernels of the first proposals (2024, 2025) answer like "
+				      "this; use one with version 2 of the series or later");
+	else
+		cxlvm_error_hint(err, "this kernel's VFIO CXL interface is not known to this "
+				      "version");
 	return -EOPNOTSUPP;
 }
 
@@ -87,10 +104,26 @@ static int describe_regions(const struct reader *reader, struct vfio_description
 	return 0;
 }
 
+static int read_generation(const struct reader *reader, struct vfio_description *desc,
+			   struct cxlvm_error *err)
+{
+	switch (desc->generation) {
+	case 2:
+		return read_generation2(reader, desc, err);
+	case 3:
+		return read_generation3(reader, desc, err);
+	case 4:
+		return read_generation4(reader, desc, err);
+	default:
+		return read_generation5(reader, desc, err);
+	}
+}
+
 int vfio_describe(const struct cxlvm_device_ops *ops, void *device, uint64_t page_size,
 		  struct vfio_description *desc, struct cxlvm_error *err)
 {
 	struct reader reader = { .ops = ops, .device = device, .page_size = page_size };
+	const char *why = "";
 	int ret;
 
 	memset(desc, 0, sizeof(*desc));
@@ -98,15 +131,14 @@ int vfio_describe(const struct cxlvm_device_ops *ops, void *device, uint64_t pag
 	if (ret)
 		return ret;
 	desc->flags = reader.scan.flags;
-	desc->generation = decide(&reader.scan);
-	if (desc->generation != 2 && desc->generation != 5)
-		return refuse_layout(&reader.scan, desc->generation, err);
+	desc->generation = decide(&reader.scan, &why);
+	if (!desc->generation)
+		return refuse_layout(&reader.scan, why, err);
 	ret = describe_regions(&reader, desc, err);
 	if (!ret)
 		ret = reader_device_dvsec(&reader, &desc->dvsec, err);
 	if (!ret)
-		ret = desc->generation == 2 ? read_generation2(&reader, desc, err)
-					    : read_generation5(&reader, desc, err);
+		ret = read_generation(&reader, desc, err);
 	if (!ret)
 		ret = reader_memory_areas(&reader, desc, err);
 	/* The gate: flag where there is one, and the committed bit (both checked above). */

@@ -19,6 +19,7 @@ struct vfio_description {
 	unsigned int generation;
 	uint32_t flags; /* of device info */
 	bool firmware_committed;
+	bool cache_capable; /* the device may hold dirty lines of host memory */
 
 	/* Device memory. */
 	uint32_t memory_region;

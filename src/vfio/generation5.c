@@ -1,48 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Generations 5 and 6: no device capability; the register region is the HDM decoder capability,
- * live, and carries a capability that says where it is in which BAR. The rest of the component
- * block is read through the BAR.
+ * Generations 5 and 6, which nothing tells apart: no device capability; the register region is the
+ * HDM decoder capability, live, with the host's address in it, and takes no writes. So that both
+ * work, it is read with Memory Space on only: off, 5 answers ones and 6 an I/O error.
  */
-#include <errno.h>
-#include <inttypes.h>
-
-#include "base/math.h"
-#include "decoder/decoder.h"
 #include "vfio/reader.h"
 
 int read_generation5(const struct reader *reader, struct vfio_description *desc,
 		     struct cxlvm_error *err)
 {
-	const struct typed_region *regs = &reader->scan.regs;
-	uint32_t locator_bar, hdm;
-	uint64_t block;
-	int ret;
-
-	desc->bar = regs->geometry_bar;
-	desc->hdm_offset = regs->geometry_offset;
-	ret = reader_component_bar(reader, desc->bar, desc->hdm_offset, 4 * DECODER_DWORDS,
-				   &desc->bar_size, err);
-	if (!ret)
-		ret = reader_register_locator(reader, &locator_bar, &block, err);
-	if (ret)
-		return ret;
-	if (locator_bar != desc->bar || block > desc->bar_size ||
-	    !range_fits(block, CXLVM_COMPONENT_BLOCK_SIZE, desc->bar_size))
-		return cxlvm_error_set(err, -EPROTO,
-				       "component block at 0x%" PRIx64 " of BAR %u by the Register "
-				       "Locator; registers in BAR %u of 0x%" PRIx64 " bytes",
-				       block, locator_bar, desc->bar, desc->bar_size);
-	ret = reader_find_hdm(reader, desc->bar, block + CM_OFFSET, CM_SIZE, &hdm, err);
-	if (ret)
-		return ret;
-	if (block + CM_OFFSET + hdm != desc->hdm_offset)
-		return cxlvm_error_set(err, -EPROTO,
-				       "HDM decoder capability at 0x%" PRIx64 " of BAR %u by the "
-				       "kernel, at 0x%" PRIx64 " by the capability array",
-				       desc->hdm_offset, desc->bar, block + CM_OFFSET + hdm);
-	desc->regs_hdm = 0;
-	desc->served = desc->hdm_offset;
-	desc->served_size = 4 * DECODER_DWORDS;
-	return reader_decoder(reader, desc, err);
+	return reader_geometry(reader, desc, err);
 }

@@ -18,9 +18,14 @@ struct typed_region {
 	uint64_t geometry_offset;
 };
 
+/* How many capability ids of the device are kept, for messages. */
+#define SEEN_MAX 8
+
 struct device_scan {
 	uint32_t flags;
 	uint32_t num_regions;
+	unsigned int n_capabilities;
+	uint16_t capabilities[SEEN_MAX];
 	struct typed_region memory;
 	struct typed_region regs;
 	bool has_cxl_capability; /* device capability 6 */
@@ -42,9 +47,29 @@ int reader_scan(struct reader *reader, struct cxlvm_error *err);
 int reader_memory_areas(const struct reader *reader, struct vfio_description *desc,
 			struct cxlvm_error *err);
 
-/* Size of the component BAR, and that length bytes at offset are inside (OVL-1). */
+/*
+ * Size of the component BAR; that length bytes at offset are inside (OVL-1) and that none of them
+ * can be mapped (OVL-3).
+ */
 int reader_component_bar(const struct reader *reader, uint32_t bar, uint64_t offset,
 			 uint64_t length, uint64_t *bar_size, struct cxlvm_error *err);
+
+/*
+ * Generations whose device capability says where the component block is: the same as the Register
+ * Locator says, all of it in the BAR. Fills in bar and bar_size.
+ */
+int reader_component_block(const struct reader *reader, uint32_t bar, uint64_t offset,
+			   struct vfio_description *desc, struct cxlvm_error *err);
+
+/*
+ * Generations 4 to 6: the register region is the HDM decoder capability, and a capability on it
+ * says where that is in which BAR; the Register Locator and the capability array must agree.
+ */
+int reader_geometry(const struct reader *reader, struct vfio_description *desc,
+		    struct cxlvm_error *err);
+
+/* Generations 2 and 3: what the device capability says about the firmware (the gate). */
+int reader_firmware_committed(bool committed, uint32_t flags, struct cxlvm_error *err);
 
 /* The CXL Device DVSEC: its offset, memory capable, cache capable irrelevant. */
 int reader_device_dvsec(const struct reader *reader, uint32_t *offset, struct cxlvm_error *err);
@@ -68,8 +93,12 @@ int reader_find_hdm(const struct reader *reader, uint32_t region, uint64_t offse
 int reader_decoder(const struct reader *reader, struct vfio_description *desc,
 		   struct cxlvm_error *err);
 
-/* One file per generation. */
+/* One file per generation: 2 with 2n, 3, 4, 5 with 6. */
 int read_generation2(const struct reader *reader, struct vfio_description *desc,
+		     struct cxlvm_error *err);
+int read_generation3(const struct reader *reader, struct vfio_description *desc,
+		     struct cxlvm_error *err);
+int read_generation4(const struct reader *reader, struct vfio_description *desc,
 		     struct cxlvm_error *err);
 int read_generation5(const struct reader *reader, struct vfio_description *desc,
 		     struct cxlvm_error *err);

@@ -41,6 +41,14 @@ static int check_bridge(struct cxlvm_machine *machine, const struct window_reque
 			       request->owner, request->bridge_uid, machine->n_bridges);
 }
 
+static bool targets_bridge(const struct cxlvm_window *window, uint32_t uid)
+{
+	for (unsigned int t = 0; t < window->n_targets; t++)
+		if (window->targets[t] == uid)
+			return true;
+	return false;
+}
+
 /* One device per host bridge: its decoder 0 can show one range only (contract 0, 4.2). */
 static int check_bridge_free(const struct cxlvm_machine *machine,
 			     const struct window_request *request, struct cxlvm_error *err)
@@ -48,7 +56,7 @@ static int check_bridge_free(const struct cxlvm_machine *machine,
 	for (unsigned int i = 0; i < machine->n_windows; i++) {
 		const struct window *w = &machine->windows[i];
 
-		if (!w->in_use || w->info.targets[0] != request->bridge_uid)
+		if (!w->in_use || !targets_bridge(&w->info, request->bridge_uid))
 			continue;
 		cxlvm_error_set(err, -EEXIST, "%s: host bridge %u has %s already", request->owner,
 				request->bridge_uid, w->info.name);
@@ -107,11 +115,8 @@ static int find_window(struct cxlvm_machine *machine, const struct window_reques
 
 	for (unsigned int i = 0; i < machine->n_windows; i++) {
 		const struct cxlvm_window *w = &machine->windows[i].info;
-		bool targets = false;
 
-		for (unsigned int t = 0; t < w->n_targets; t++)
-			targets |= w->targets[t] == request->bridge_uid;
-		if (!machine->windows[i].in_use || !targets)
+		if (!machine->windows[i].in_use || !targets_bridge(w, request->bridge_uid))
 			continue;
 		if (found)
 			return cxlvm_error_set(err, -EINVAL,
@@ -212,7 +217,7 @@ void window_release(struct cxlvm_machine *machine, struct window_hold *hold)
 	/* After freeze the window is part of the tables and stays, free for another device. */
 	if (hold->reserved && !machine->frozen) {
 		*w = (struct window){ .in_use = false };
-		if (hold->index + 1 == machine->n_windows)
+		while (machine->n_windows && !machine->windows[machine->n_windows - 1].in_use)
 			machine->n_windows--;
 	}
 	*hold = (struct window_hold){ .held = false };

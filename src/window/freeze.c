@@ -36,7 +36,7 @@ static int place_bridges(struct cxlvm_machine *machine, struct cxlvm_error *err)
 		struct cxlvm_bridge_place *bridge = &machine->bridges[i];
 		int ret;
 
-		if (bridge->has_base)
+		if (bridge->has_base || machine->host_owned[i])
 			continue;
 		ret = place(machine, bridge->name, CXLVM_COMPONENT_BLOCK_SIZE,
 			    CXLVM_COMPONENT_BLOCK_SIZE, &bridge->base, err);
@@ -69,23 +69,6 @@ static int place_windows(struct cxlvm_machine *machine, bool explicit, struct cx
 	return 0;
 }
 
-static int check_targets(struct cxlvm_machine *machine, struct cxlvm_error *err)
-{
-	for (unsigned int i = 0; i < machine->n_windows; i++) {
-		const struct cxlvm_window *w = &machine->windows[i].info;
-
-		if (!machine->windows[i].in_use)
-			continue;
-		for (unsigned int t = 0; t < w->n_targets; t++)
-			if (!machine_find_bridge(machine, w->targets[t]))
-				return cxlvm_error_set(err, -ENOENT,
-						       "window %s: target %u is no host bridge "
-						       "(%u host bridges)",
-						       w->name, w->targets[t], machine->n_bridges);
-	}
-	return 0;
-}
-
 int cxlvm_machine_freeze(struct cxlvm_machine *machine, struct cxlvm_error *err)
 {
 	struct cxlvm_machine *before;
@@ -97,9 +80,7 @@ int cxlvm_machine_freeze(struct cxlvm_machine *machine, struct cxlvm_error *err)
 	if (!before)
 		return cxlvm_error_set(err, -ENOMEM, "no memory to freeze the machine");
 	*before = *machine;
-	ret = check_targets(machine, err);
-	if (!ret)
-		ret = place_windows(machine, true, err);
+	ret = place_windows(machine, true, err);
 	if (!ret)
 		ret = place_bridges(machine, err);
 	if (!ret)

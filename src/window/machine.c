@@ -121,8 +121,9 @@ struct cxlvm_bridge_place *machine_find_bridge(struct cxlvm_machine *machine, ui
 int cxlvm_machine_add_bridge(struct cxlvm_machine *machine, const char *name, uint32_t uid,
 			     const struct cxlvm_gpa *base, struct cxlvm_error *err)
 {
+	bool host_owned = base && !base->value;
 	struct cxlvm_bridge_place *bridge;
-	int ret = refuse_frozen(machine, name, err);
+	int ret = host_owned ? 0 : refuse_frozen(machine, name, err);
 
 	if (ret)
 		return ret;
@@ -133,31 +134,35 @@ int cxlvm_machine_add_bridge(struct cxlvm_machine *machine, const char *name, ui
 	if (machine->n_bridges == CXLVM_BRIDGES_MAX)
 		return cxlvm_error_set(err, -ENOSPC, "host bridge %s: more than %u", name,
 				       CXLVM_BRIDGES_MAX);
-	if (base) {
-		if (!base->value || !is_aligned(base->value, CXLVM_COMPONENT_BLOCK_SIZE))
+	if (base && !host_owned) {
+		if (!is_aligned(base->value, CXLVM_COMPONENT_BLOCK_SIZE))
 			return cxlvm_error_set(err, -EINVAL,
 					       "host bridge %s: block at 0x%" PRIx64
-					       " is not a non-zero multiple of 64 KiB",
+					       " is not a multiple of 64 KiB",
 					       name, base->value);
 		ret = machine_occupy(machine, name, base->value, CXLVM_COMPONENT_BLOCK_SIZE, err);
 		if (ret)
 			return ret;
 	}
+	machine->host_owned[machine->n_bridges] = host_owned;
 	bridge = &machine->bridges[machine->n_bridges++];
 	snprintf(bridge->name, sizeof(bridge->name), "%s", name);
 	bridge->uid = uid;
-	bridge->has_base = base;
+	bridge->has_base = base && !host_owned;
 	bridge->base.value = base ? base->value : 0;
 	return 0;
 }
 
-int cxlvm_machine_add_window(struct cxlvm_machine *machine, const struct cxlvm_window *window,
+int cxlvm_machine_add_window(struct cxlvm_machine *machine, const struct cxlvm_window *given,
 			     struct cxlvm_error *err)
 {
-	struct window *w = &machine->windows[machine->n_windows];
+	struct cxlvm_window copy = *given, *window = &copy;
 	uint64_t base = window->base.value;
-	int ret = refuse_frozen(machine, window->name, err);
+	int ret;
 
+	copy.name[sizeof(copy.name) - 1] = '\0';
+	copy.owner[0] = '\0';
+	ret = refuse_frozen(machine, window->name, err);
 	if (ret)
 		return ret;
 	if (machine->n_windows == CXLVM_WINDOWS_MAX)
@@ -179,10 +184,7 @@ int cxlvm_machine_add_window(struct cxlvm_machine *machine, const struct cxlvm_w
 	ret = machine_occupy(machine, window->name, base, window->size, err);
 	if (ret)
 		return ret;
-	*w = (struct window){ .info = *window, .in_use = true };
-	w->info.name[sizeof(w->info.name) - 1] = '\0';
-	w->info.owner[0] = '\0';
-	machine->n_windows++;
+	machine->windows[machine->n_windows++] = (struct window){ .info = copy, .in_use = true };
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct cxlvm_machine {
 	struct interval_set map; /* everything that occupies guest physical addresses */
 	unsigned int n_bridges;
 	struct cxlvm_bridge_place bridges[CXLVM_BRIDGES_MAX];
+	bool host_owned[CXLVM_BRIDGES_MAX]; /* the block is none of our business */
 	unsigned int n_windows;
 	struct window windows[CXLVM_WINDOWS_MAX];
 	struct trace_switch trace;

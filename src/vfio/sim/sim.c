@@ -19,9 +19,11 @@
 
 /*
  * Where the firmware of the imaginary host committed the decoder. It is visible in the raw
- * registers of generation 5, as a real one is, and must never reach a guest (P2).
+ * registers of generations 3 to 6, as a real one is, and must never reach a guest (P2).
  */
 #define SIM_HOST_BASE ((uint64_t)0x6a7 << 32)
+
+_Static_assert(CXLVM_SIM_GENERATION_2N == SHAPE_GENERATION_2N, "one number for generation 2n");
 
 struct sim {
 	int fd;
@@ -50,10 +52,14 @@ static int sim_region_info(void *device, uint32_t index, void *buf, size_t len, 
 /* Device memory through read and write: the whole range or an error. */
 static int memory_access(struct sim *sim, uint64_t offset, void *in, const void *out, size_t len)
 {
-	if (!kernel_shape_memory_usable(&sim->shape))
-		return -EIO;
-	if (!range_fits(offset, len, sim->memory_size))
-		return -EINVAL;
+	size_t wanted = len;
+	int ret = kernel_shape_memory_access(&sim->shape, offset, &len);
+
+	/* What the kernel would cut short is still written. */
+	if (!ret && len < wanted)
+		ret = -EIO;
+	else if (ret)
+		len = 0;
 	while (len) {
 		ssize_t n = in ? pread(sim->fd, in, len, (off_t)offset)
 			       : pwrite(sim->fd, out, len, (off_t)offset);
@@ -69,7 +75,7 @@ static int memory_access(struct sim *sim, uint64_t offset, void *in, const void 
 		else
 			out = (const char *)out + n;
 	}
-	return 0;
+	return ret;
 }
 
 static int sim_read(void *device, uint32_t region, uint64_t offset, void *buf, size_t len)
@@ -254,10 +260,12 @@ static int check_config(const struct cxlvm_sim_config *config, unsigned int gene
 	if (config->size < sizeof(*config))
 		return cxlvm_error_set(err, -EINVAL, "sim configuration of %zu bytes, %zu known",
 				       config->size, sizeof(*config));
-	if (generation != 2 && generation != 5)
-		return cxlvm_error_set(err, -EINVAL,
-				       "sim: generation %u; 2 and 5 are the ones it can play",
-				       generation);
+	if ((generation < 2 || generation > 6) && generation != CXLVM_SIM_GENERATION_2N) {
+		cxlvm_error_set(err, -EINVAL, "sim: generation %u is not known", generation);
+		cxlvm_error_hint(err, "generations are 2 to 6, and %u for 2n",
+				 CXLVM_SIM_GENERATION_2N);
+		return -EINVAL;
+	}
 	if (!size || !is_aligned(size, CXLVM_HDM_GRANULE) || size > UINT64_MAX / 4) {
 		cxlvm_error_set(err, -EINVAL,
 				"sim: size of %" PRIu64
@@ -297,6 +305,8 @@ int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport
 	ret = swdev_init(&sim->dev, &settings);
 	if (!ret)
 		ret = kernel_shape_init(&sim->shape, &sim->dev, generation, sim->page_size);
+	if (!ret)
+		kernel_shape_open(&sim->shape);
 	if (ret)
 		cxlvm_error_set(err, ret, "sim: size %" PRIu64 ", generation %u: %s",
 				config->memory_size, generation, strerror(-ret));
