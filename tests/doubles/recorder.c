@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "recorder.h"
+
+#include <errno.h>
+
+#include "test.h"
+
+static struct recorder *enter(void *host, enum call call)
+{
+	struct recorder *recorder = host;
+
+	if (recorder->board->verb == VERB_NONE)
+		fail_msg("host call %s outside of any verb", call_name(call));
+	if (recorder->calling_back)
+		fail_msg("host call %s from a read or a getter", call_name(call));
+	if (recorder->board->depth)
+		fail_msg("host call %s in an open map transaction", call_name(call));
+	return recorder;
+}
+
+static void leave(struct recorder *recorder, enum call call, uint32_t region, uint64_t offset,
+		  uint64_t length, int result)
+{
+	struct journal_entry entry = { .call = call,
+				       .device = recorder->index,
+				       .region = region,
+				       .offset = offset,
+				       .length = length,
+				       .result = result };
+
+	journal_add(&recorder->board->journal, &entry);
+}
+
+static void check_areas(const struct recorder *recorder, const struct cxlvm_memory_area *areas,
+			size_t n)
+{
+	assert_true(n > 0);
+	if (n > RECORDER_AREAS_MAX)
+		fail_msg("%zu areas, %d slots: QEMU aborts here", n, RECORDER_AREAS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		const struct cxlvm_memory_area *area = &areas[i];
+		const struct tap_map *map = tap_find_map(recorder->tap, area->address, area->size);
+
+		assert_true(area->size > 0);
+		assert_int_equal(area->size % recorder->page_size, 0);
+		assert_int_equal(area->offset.value % recorder->page_size, 0);
+		assert_int_equal(area->guest.value % recorder->page_size, 0);
+		assert_int_equal((uintptr_t)area->address % recorder->page_size, 0);
+		if (!map)
+			fail_msg("area %zu is not in a mapping of the device", i);
+		/* the byte that the guest sees is the one that the offset names */
+		assert_int_equal(map->offset + (uint64_t)((uint8_t *)area->address - map->address),
+				 area->offset.value);
+		/* guest and device addresses go together, by one base */
+		assert_int_equal(area->guest.value - areas[0].guest.value,
+				 area->offset.value - areas[0].offset.value);
+		if (i)
+			assert_true(area[-1].guest.value + area[-1].size <= area->guest.value);
+	}
+}
+
+/* The areas that were prepared, unchanged. */
+static void check_same(const struct recorder *recorder, const struct cxlvm_memory_area *areas,
+		       size_t n)
+{
+	assert_true(recorder->prepared);
+	assert_int_equal(n, recorder->n_areas);
+	assert_ptr_equal(areas, recorder->areas);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(areas[i].offset.value, recorder->copy[i].offset.value);
+		assert_int_equal(areas[i].size, recorder->copy[i].size);
+		assert_int_equal(areas[i].guest.value, recorder->copy[i].guest.value);
+		assert_ptr_equal(areas[i].address, recorder->copy[i].address);
+	}
+}
+
+/* A longjmp out of a failing assert must not leave a test's transaction open: none is. */
+static int host_prepare(void *host, const struct cxlvm_memory_area *areas, size_t n,
+			struct cxlvm_error *err)
+{
+	struct recorder *recorder = enter(host, CALL_PREPARE);
+	int ret = 0;
+
+	assert_false(recorder->prepared);
+	check_areas(recorder, areas, n);
+	if (faults_due(&recorder->board->faults, CALL_PREPARE)) {
+		ret = cxlvm_error_set(err, recorder->board->faults.error,
+				      "no free slot (injected)");
+	} else {
+		recorder->prepared = true;
+		recorder->areas = areas;
+		recorder->n_areas = n;
+		memcpy(recorder->copy, areas, n * sizeof(areas[0]));
+	}
+	leave(recorder, CALL_PREPARE, 0, areas[0].guest.value, n, ret);
+	return ret;
+}
+
+static void host_release(void *host, const struct cxlvm_memory_area *areas, size_t n)
+{
+	struct recorder *recorder = enter(host, CALL_RELEASE);
+
+	check_same(recorder, areas, n);
+	assert_false(recorder->enabled);
+	assert_false(recorder->dma_mapped);
+	if (recorder->board->verb == VERB_UNREALIZE)
+		fail_msg("release in unrealize: a late reader may still be there");
+	recorder->prepared = false;
+	leave(recorder, CALL_RELEASE, 0, areas[0].guest.value, n, 0);
+}
+
+static void host_enable(void *host, const struct cxlvm_memory_area *areas, size_t n)
+{
+	struct recorder *recorder = enter(host, CALL_ENABLE);
+	struct board *board = recorder->board;
+
+	check_same(recorder, areas, n);
+	assert_false(recorder->enabled);
+	assert_false(recorder->unrealized);
+	assert_true(board->verb == VERB_RESET_DONE || board->verb == VERB_CONFIG_WRITE ||
+		    board->verb == VERB_REG_WRITE || board->verb == VERB_RECHECK);
+	if (board->phase == PHASE_HOLD)
+		fail_msg("memory enabled while the machine is held in reset");
+	if (recorder->on_enable)
+		recorder->on_enable(recorder);
+	if (board->personality == PERSONALITY_OWN) {
+		/* DMA-5, and dma_never_skips_by_ownership */
+		if (recorder->ops.dma_map && !recorder->dma_mapped)
+			fail_msg("memory enabled before it was mapped for DMA");
+		recorder->enabled = true;
+	} else {
+		/* One commit: DMA, then CPU (F13). */
+		board->depth++;
+		recorder->dma_mapped = true;
+		recorder->enabled = true;
+		board->depth--;
+	}
+	leave(recorder, CALL_ENABLE, 0, areas[0].guest.value, n, 0);
+	recorder_call_back(recorder);
+}
+
+static void host_disable(void *host, const struct cxlvm_memory_area *areas, size_t n)
+{
+	struct recorder *recorder = enter(host, CALL_DISABLE);
+	struct board *board = recorder->board;
+
+	check_same(recorder, areas, n);
+	assert_true(recorder->enabled);
+	if (board->personality == PERSONALITY_OWN) {
+		recorder->enabled = false;
+	} else {
+		/* DMA goes before CPU here, the reverse of DMA-5 (F13). */
+		board->depth++;
+		recorder->dma_mapped = false;
+		recorder->enabled = false;
+		board->depth--;
+	}
+	leave(recorder, CALL_DISABLE, 0, areas[0].guest.value, n, 0);
+	recorder_call_back(recorder);
+}
+
+static int host_dma_map(void *host, const struct cxlvm_memory_area *areas, size_t n,
+			struct cxlvm_error *err)
+{
+	struct recorder *recorder = enter(host, CALL_DMA_MAP);
+	int ret = 0;
+
+	check_same(recorder, areas, n);
+	assert_false(recorder->dma_mapped);
+	assert_false(recorder->enabled);
+	if (faults_due(&recorder->board->faults, CALL_DMA_MAP))
+		ret = cxlvm_error_set(err, recorder->board->faults.error, "no DMA map (injected)");
+	else
+		recorder->dma_mapped = true;
+	leave(recorder, CALL_DMA_MAP, 0, areas[0].guest.value, n, ret);
+	return ret;
+}
+
+static void host_dma_unmap(void *host, const struct cxlvm_memory_area *areas, size_t n)
+{
+	struct recorder *recorder = enter(host, CALL_DMA_UNMAP);
+
+	check_same(recorder, areas, n);
+	assert_true(recorder->dma_mapped);
+	assert_false(recorder->enabled); /* DMA-5 */
+	recorder->dma_mapped = false;
+	leave(recorder, CALL_DMA_UNMAP, 0, areas[0].guest.value, n, 0);
+}
+
+static enum cxlvm_dma_state host_dma_state(void *host)
+{
+	struct recorder *recorder = enter(host, CALL_DMA_STATE);
+
+	leave(recorder, CALL_DMA_STATE, 0, 0, 0, 0);
+	if (recorder->board->personality == PERSONALITY_QEMU)
+		return CXLVM_DMA_UNKNOWN;
+	return recorder->dma_mapped ? CXLVM_DMA_MAPPED : CXLVM_DMA_NOT_MAPPED;
+}
+
+static int host_bridge_decoder(void *host, uint32_t uid, const struct cxlvm_bridge_decoder *decoder)
+{
+	struct recorder *recorder = enter(host, CALL_BRIDGE);
+	struct board *board = recorder->board;
+	struct bridge_model *bridge = board_bridge(board, uid);
+	int ret = 0;
+
+	if (board->verb != VERB_RESET_DONE ||
+	    (board->kind != CXLVM_RESET_SYSTEM && board->kind != CXLVM_RESET_WAKEUP))
+		fail_msg("bridge decoder set outside of the end of a system reset");
+	if (board->phase == PHASE_HOLD)
+		fail_msg("bridge decoder set in hold: the bridge's own reset wipes it");
+	if (!bridge)
+		fail_msg("no host bridge with _UID %u", uid);
+	assert_int_equal(decoder->base.value % CXLVM_HDM_GRANULE, 0);
+	assert_int_equal(decoder->size % CXLVM_HDM_GRANULE, 0);
+	if (faults_due(&board->faults, CALL_BRIDGE)) {
+		ret = board->faults.error;
+	} else if (decoder->size) {
+		bridge->decoder = *decoder;
+		bridge->masked = true;
+		bridge->published++;
+	} else {
+		memset(&bridge->decoder, 0, sizeof(bridge->decoder));
+		bridge->masked = false;
+	}
+	leave(recorder, CALL_BRIDGE, uid, decoder->base.value, decoder->size, ret);
+	recorder_call_back(recorder);
+	return ret;
+}
+
+static int host_device_reset(void *host, enum cxlvm_reset_kind kind)
+{
+	struct recorder *recorder = enter(host, CALL_DEVICE_RESET);
+	int ret;
+
+	assert_false(recorder->enabled);
+	assert_false(recorder->unrealized);
+	ret = faults_due(&recorder->board->faults, CALL_DEVICE_RESET)
+		      ? recorder->board->faults.error
+		      : recorder->reset(recorder->reset_device);
+	leave(recorder, CALL_DEVICE_RESET, (uint32_t)kind, 0, 0, ret);
+	return ret;
+}
+
+static uint64_t host_now_ns(void *host)
+{
+	struct recorder *recorder = host;
+
+	return recorder->board->now_ns += 1000;
+}
+
+static void host_sleep_ms(void *host, unsigned int milliseconds)
+{
+	struct recorder *recorder = enter(host, CALL_SLEEP);
+	struct board *board = recorder->board;
+
+	board->now_ns += (uint64_t)milliseconds * 1000000;
+	board->slept_ms += milliseconds;
+	if (board->slept_ms > 10000)
+		fail_msg("slept more than 10 s in one verb");
+	leave(recorder, CALL_SLEEP, 0, 0, milliseconds, 0);
+}
+
+static void host_event(void *host, const struct cxlvm_event *event)
+{
+	struct recorder *recorder = enter(host, CALL_EVENT);
+
+	assert_string_equal(event->device, recorder->name);
+	assert_non_null(event->text);
+	assert_null(strchr(event->text, '\n'));
+	assert_true(event->code <= 0);
+	if (recorder->n_events < RECORDER_EVENTS_MAX) {
+		struct recorded_event *record = &recorder->events[recorder->n_events++];
+
+		record->kind = event->kind;
+		record->code = event->code;
+		snprintf(record->text, sizeof(record->text), "%s", event->text);
+	}
+	leave(recorder, CALL_EVENT, (uint32_t)event->kind, 0, 0, event->code);
+	recorder_call_back(recorder);
+}
+
+static void host_trace(void *host, const struct cxlvm_trace *trace)
+{
+	struct recorder *recorder = enter(host, CALL_TRACE);
+
+	assert_true((unsigned int)trace->id < CXLVM_TRACE_COUNT);
+	assert_string_equal(trace->device, recorder->name);
+	assert_true(trace->n_args <= CXLVM_TRACE_ARGS_MAX);
+	for (unsigned int i = 0; i < CXLVM_TRACE_ARGS_MAX; i++)
+		if (!cxlvm_trace_arg_name(trace->id, i) != (i >= trace->n_args))
+			fail_msg("%s has %u arguments", cxlvm_trace_name(trace->id), trace->n_args);
+	if (recorder->n_traces < RECORDER_TRACES_MAX)
+		recorder->traces[recorder->n_traces++] = *trace;
+	leave(recorder, CALL_TRACE, (uint32_t)trace->id, 0, trace->n_args, 0);
+	recorder_call_back(recorder);
+}
+
+void recorder_init(struct recorder *recorder, struct board *board, unsigned int index,
+		   struct tap *tap, const char *name)
+{
+	bool own = board->personality == PERSONALITY_OWN;
+
+	memset(recorder, 0, sizeof(*recorder));
+	recorder->board = board;
+	recorder->index = index;
+	recorder->tap = tap;
+	recorder->name = name;
+	recorder->page_size = 4096;
+	recorder->ops = (struct cxlvm_host_ops){
+		.size = sizeof(recorder->ops),
+		.prepare = host_prepare,
+		.release = host_release,
+		.enable = host_enable,
+		.disable = host_disable,
+		.dma_map = own ? host_dma_map : NULL,
+		.dma_unmap = own ? host_dma_unmap : NULL,
+		.dma_state = host_dma_state,
+		.bridge_decoder = host_bridge_decoder,
+		.device_reset = host_device_reset,
+		.now_ns = host_now_ns,
+		.sleep_ms = host_sleep_ms,
+		.event = host_event,
+		.trace = host_trace,
+	};
+}
+
+struct bridge_model *board_bridge(struct board *board, uint32_t uid)
+{
+	for (unsigned int i = 0; i < board->n_bridges; i++)
+		if (board->bridges[i].uid == uid)
+			return &board->bridges[i];
+	return NULL;
+}
+
+void board_reset_bridges(struct board *board)
+{
+	for (unsigned int i = 0; i < board->n_bridges; i++) {
+		memset(&board->bridges[i].decoder, 0, sizeof(board->bridges[i].decoder));
+		board->bridges[i].masked = false;
+	}
+}
+
+void recorder_call_back(struct recorder *recorder)
+{
+	struct cxlvm_endpoint *endpoint = recorder->endpoint;
+	struct cxlvm_endpoint_counters counters;
+	unsigned long calls = recorder->tap->calls;
+	struct cxlvm_gpa base;
+	uint64_t low, both;
+
+	if (recorder->board->personality != PERSONALITY_QEMU || !endpoint || recorder->calling_back)
+		return;
+	recorder->calling_back = true;
+	assert_string_equal(cxlvm_endpoint_name(endpoint), recorder->name);
+	cxlvm_endpoint_generation(endpoint);
+	assert_true(cxlvm_endpoint_firmware_committed(endpoint));
+	assert_true(cxlvm_endpoint_memory_size(endpoint) > 0);
+	cxlvm_endpoint_is_committed(endpoint);
+	cxlvm_endpoint_memory_mapped(endpoint);
+	cxlvm_endpoint_window_base(endpoint, &base);
+	cxlvm_endpoint_get_counters(endpoint, &counters, sizeof(counters));
+	assert_false(cxlvm_endpoint_host_owns_address(endpoint, recorder));
+	if (recorder->hdm_offset) {
+		low = cxlvm_endpoint_reg_read(endpoint, recorder->hdm_bar,
+					      recorder->hdm_offset + 0x20, 4);
+		both = cxlvm_endpoint_reg_read(endpoint, recorder->hdm_bar,
+					       recorder->hdm_offset + 0x10, 8);
+		if (recorder->unrealized) {
+			assert_int_equal(low, 0xffffffff);
+			assert_true(both == UINT64_MAX);
+		}
+	}
+	/* P1: the HDM block is answered from the library's state */
+	assert_int_equal(recorder->tap->calls, calls);
+	recorder->calling_back = false;
+}
+
+const struct recorded_event *recorder_event(const struct recorder *recorder,
+					    enum cxlvm_event_kind kind)
+{
+	const struct recorded_event *found = NULL;
+
+	for (unsigned int i = 0; i < recorder->n_events; i++)
+		if (recorder->events[i].kind == kind)
+			found = &recorder->events[i];
+	return found;
+}
+
+unsigned int recorder_trace_count(const struct recorder *recorder, enum cxlvm_trace_id id,
+				  const struct cxlvm_trace **last)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < recorder->n_traces; i++) {
+		if (recorder->traces[i].id != id)
+			continue;
+		count++;
+		if (last)
+			*last = &recorder->traces[i];
+	}
+	return count;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A tap in front of any device, fake or sim: keeps the journal, makes the n-th call fail, and
+ * balances map with unmap. It also asserts what vfio.h demands of the caller.
+ */
+#ifndef TESTS_TAP_H
+#define TESTS_TAP_H
+
+#include <cxlvm/vfio.h>
+
+#include "journal.h"
+
+#define TAP_MAPS_MAX 16
+
+struct tap_map {
+	uint8_t *address;
+	uint64_t size;
+	uint64_t offset; /* in the region */
+	uint32_t region;
+};
+
+struct tap {
+	struct cxlvm_device_ops ops;
+	const struct cxlvm_device_ops *inner;
+	void *device;
+	struct journal *journal;
+	struct faults *faults;
+	unsigned int index;
+	unsigned int n_maps;
+	struct tap_map maps[TAP_MAPS_MAX];
+	const char *closed; /* no call may come now, because ... */
+	unsigned long calls;
+};
+
+/* Pass tap->ops and tap to the engine instead of inner and device. */
+void tap_init(struct tap *tap, const struct cxlvm_device_ops *inner, void *device,
+	      struct journal *journal, struct faults *faults, unsigned int index);
+
+/* Is [address, address + size) one mapping, or a part of one, that was not unmapped? */
+const struct tap_map *tap_find_map(const struct tap *tap, const void *address, uint64_t size);
+
+#endif

@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Boot the emulated host once and run all guests of the lab tests in it. What they left behind is
+# judged afterwards, on this machine, by check-*.sh.
+#
+#   boot.sh SHARE-FOLDER        with CXLVM_BUILD set to the folder of builds
+#
+# SHARE-FOLDER is made anew. Speaks TAP.
+set -eu
+cd "$(dirname "$0")/../.."
+. tests/tap.sh
+. tests/lib/plan.sh
+. tests/lab/options.sh
+. tests/lab/share.sh
+share=$1
+build=${CXLVM_BUILD:-build}
+HOST_LIMIT=900
+
+# talk_lines FILE LINE... - a conversation with these steps
+talk_lines() {
+	file=$1
+	shift
+	printf '%s\n' "$@" >"$file"
+}
+
+planned() {
+	"$build/default/cli/cxlvm" plan --json --device "sim,size=$REGION_SIZE" "$@"
+}
+
+prepare() {
+	share_make "$share" "$build"
+	cp tests/tap.sh tests/lab/inside.sh tests/guest/payload.sh tests/guest/store.sh "$share/"
+	cp "$(sh lab/kernel12.sh)" "$share/vmlinuz-old"
+	sh lab/guest/mkguest.sh "$share/plain.cpio.gz" --plain
+	sh tests/guest/payload.sh build "$share/payload"
+	planned --memory 512M >"$share/plan.json"
+	planned --memory 128M | plan_window 0 base >"$share/payload.base"
+	share_talk_region "$share" region-5
+	share_talk_region "$share" region-2
+	talk_lines "$share/talk/broken.talk" 'expect GUEST region' 'expect FAILED no region'
+	talk_lines "$share/talk/no-device.talk" 'expect GUEST region' 'expect FAILED no region'
+	talk_lines "$share/talk/old.talk" 'expect GUEST plain' 'expect CEDT'
+	talk_lines "$share/talk/hang.talk" 'expect GUEST hang'
+	talk_lines "$share/talk/panic.talk" 'expect GUEST panic'
+}
+
+# tell - passes on what the emulated host says while it runs
+tell() {
+	while read -r word text; do
+		case $word in
+		PROGRESS) progress "lab: $text" ;;
+		REPEATED) progress "REPEATED $text" ;;
+		GUEST | NOTE) note "$text" ;;
+		*) note "$word $text" ;;
+		esac
+	done
+}
+
+run_host() {
+	status=0
+	share_run_host "$share" $HOST_LIMIT tell inside.sh >&4 || status=$?
+	[ "$status" = 0 ] || {
+		cat "$share/run.error"
+		fail "status $status"
+	}
+}
+
+check "guests, programs and seeds are ready" prepare
+# a test's own output is shown only if it fails
+exec 4>&1
+check "the emulated host ran all guests and powered off" run_host
+tap_end

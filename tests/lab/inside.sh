@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=sh
+# Runs in the emulated host: all guests of the lab tests, one after the other.
+set -eu
+. ./options.sh
+. ./guests.sh
+
+region() { # NAME GENERATION
+	new_memory
+	set -- "$1" --kernel vmlinuz --initrd guest.cpio.gz --memory 512M \
+		--device "sim,size=$REGION_SIZE,generation=$2,memory-file=$MEM"
+	name=$1
+	shift
+	plan "$name" "$@"
+	guest "$name" $REGION_LIMIT bin/cxlvm run "$@" --append "$APPEND cxlvm.test=region" \
+		--trace cxl_locked_hdm
+	# once more with nobody using it any more
+	seed=$(tail -n 1 "talk/$name.seeds" | cut -d' ' -f3)
+	bin/pattern check $MEM "$seed" >"out/$name/after" 2>&1 || :
+}
+
+# the smallest guest first: it needs nothing but KVM
+echo "PROGRESS payload guests"
+mkdir -p out/payload
+env CXLVM=bin/cxlvm-switches BASE="$(cat payload.base)" PAYLOAD=payload PATTERN=bin/pattern \
+	WORK=/tmp/payload \
+	sh store.sh >out/payload/tap 2>&1 || :
+
+region region-5 5
+region region-2 2
+
+new_memory
+guest broken $BOOT_LIMIT bin/cxlvm-switches run --kernel vmlinuz --initrd guest.cpio.gz \
+	--memory 512M --device "sim,size=$REGION_SIZE" --break hb-decoder \
+	--append "$APPEND cxlvm.test=region"
+
+guest no-device $BOOT_LIMIT bin/cxlvm run --kernel vmlinuz --initrd guest.cpio.gz \
+	--memory 512M --append "$APPEND cxlvm.test=region" --trace '*'
+
+plan old --kernel vmlinuz-old --initrd plain.cpio.gz --memory 512M \
+	--device "sim,size=$REGION_SIZE"
+guest old $BOOT_LIMIT bin/cxlvm run --kernel vmlinuz-old --initrd plain.cpio.gz --memory 512M \
+	--device "sim,size=$REGION_SIZE" --append "$APPEND cxlvm.test=plain"
+
+guest_to_hang hang 40 bin/cxlvm run --kernel vmlinuz --initrd plain.cpio.gz --memory 512M \
+	--append "$APPEND cxlvm.test=hang"
+
+guest panic $BOOT_LIMIT bin/cxlvm run --kernel vmlinuz --initrd plain.cpio.gz --memory 512M \
+	--append "$APPEND reboot=t cxlvm.test=panic"
+
+sha256sum vmlinuz | cut -d' ' -f1 >out/vmlinuz.sha256
+uname -r >out/host-kernel

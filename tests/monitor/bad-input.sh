@@ -1,0 +1,153 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# What a user can do wrong: the message names the thing and the numbers and says what to do, the
+# status is 1 (cannot be done) or 2 (not understood), and nothing is left behind.
+set -eu
+. tests/tap.sh
+. tests/lib/monitor.sh
+F=$WORK/files
+DEVICE=sim,size=256M
+
+# kernel_with OFFSET HEX OUT - a copy of the payload with some bytes changed
+kernel_with() {
+	cp "$F/payload" "$3"
+	# shellcheck disable=SC2059 # octal escapes
+	for byte in $2; do
+		printf "\\$(printf '%03o' $((0x$byte)))"
+	done | dd of="$3" bs=1 seek=$(($1)) conv=notrunc 2>/dev/null
+}
+
+prepare() {
+	sh "$PAYLOAD_TOOL" build "$F/payload"
+	echo 'this is no kernel' >"$F/text"
+	head -c 100000 /dev/zero >"$F/zeros"
+	: >"$F/empty"
+	head -c 1000 "$F/payload" >"$F/cut-head"
+	head -c 1540 "$F/payload" >"$F/cut"
+	kernel_with 0x206 '00 02' "$F/protocol"
+	kernel_with 0x236 '00 00' "$F/no64"
+	# init_size 1 GiB
+	kernel_with 0x260 '00 00 00 40' "$F/large"
+	# 200 MiB that need no room on disk
+	truncate -s 200M "$F/initrd"
+}
+
+no_kvm_device() {
+	: >"$WORK/not-kvm"
+	refused 1 '/dev/kvm' -- unshare --mount --propagation private sh -c \
+		'mount --bind "$1" /dev/kvm && shift && exec "$@"' sh "$WORK/not-kvm" \
+		"$CXLVM" run --kernel "$F/payload" --device $DEVICE
+}
+
+# as another user, to whom the device file is closed
+no_kvm_permission() {
+	cp "$CXLVM" "$WORK/cxlvm"
+	chmod 755 "$WORK" "$WORK/cxlvm" "$WORK/files"
+	chmod 777 "$SCENE"
+	mknod "$WORK/kvm" c 10 232
+	chmod 600 "$WORK/kvm"
+	refused 1 '/dev/kvm.*permission denied' 'kvm' -- unshare --mount --propagation private sh -c \
+		'mount --bind "$1" /dev/kvm && shift && exec setpriv --reuid=65534 --regid=65534 \
+			--clear-groups "$@"' sh "$WORK/kvm" "$WORK/cxlvm" run --kernel "$F/payload" \
+		--device $DEVICE
+}
+
+no_memory_file_left() {
+	refused 1 'text' -- "$CXLVM" run --kernel "$F/text" --device "$DEVICE,memory-file=here"
+	# refused later, when windows are placed
+	refused 1 '0xd0000000' -- "$CXLVM" run --kernel "$F/payload" \
+		--device "$DEVICE,memory-file=here,window-base=0xd0000000"
+}
+
+plan_leaves_nothing() {
+	on_scene "$CXLVM" plan --json --device "$DEVICE,memory-file=here"
+	want_equal "exit status" 0 "$rc"
+	nothing_left
+}
+
+# a file that was there stays, with its content
+memory_file_kept() {
+	echo 'my only copy' >"$F/kept"
+	truncate -s 256M "$F/kept"
+	refused 1 '0xd0000000' -- "$CXLVM" run --kernel "$F/payload" \
+		--device "$DEVICE,memory-file=$F/kept,window-base=0xd0000000"
+	want_equal "size" $((256 << 20)) "$(stat -c %s "$F/kept")"
+	want_equal "content" 'my only copy' "$(head -n 1 "$F/kept")"
+}
+
+K="--kernel $F/payload"
+prepare
+# shellcheck disable=SC2086 # $K is two words
+{
+	check "no arguments at all" refused 2 'usage|command' -- "$CXLVM"
+	check "unknown command" refused 2 'fly' -- "$CXLVM" fly
+	check "no kernel" refused 2 '--kernel' -- "$CXLVM" run --device $DEVICE
+	check "kernel: no such file" refused 1 'missing.*no such file' -- \
+		"$CXLVM" run --kernel "$F/missing"
+	check "kernel: a folder" refused 1 'files.*not a regular file' -- "$CXLVM" run --kernel "$F"
+	check "kernel: a text file" refused 1 "text.*not.*bzImage.*18 bytes" -- \
+		"$CXLVM" run --kernel "$F/text"
+	check "kernel: empty" refused 1 "empty.*not.*bzImage.*0 bytes" -- \
+		"$CXLVM" run --kernel "$F/empty"
+	check "kernel: zeros" refused 1 'zeros.*not.*bzImage.*0x0*0[^0-9a-f].*HdrS' -- \
+		"$CXLVM" run --kernel "$F/zeros"
+	check "kernel: boot protocol too old" refused 1 'protocol.*0x0200.*0x020c' -- \
+		"$CXLVM" run --kernel "$F/protocol"
+	check "kernel: no 64-bit entry" refused 1 'no64.*64-bit' -- "$CXLVM" run --kernel "$F/no64"
+	check "kernel: truncated" refused 1 'cut.*truncated.*1540.*1552' -- \
+		"$CXLVM" run --kernel "$F/cut"
+	check "kernel: truncated within the setup part" refused 1 'cut-head.*1000' -- \
+		"$CXLVM" run --kernel "$F/cut-head"
+	check "kernel: too large for the memory" refused 1 \
+		'large.*too large.*0x40100000.*512 MiB.*0x20000000' 'more --memory.*[0-9]+M' -- \
+		"$CXLVM" run --kernel "$F/large" --memory 512M
+	check "initrd: no such file" refused 1 'missing.*no such file' -- \
+		"$CXLVM" run $K --initrd "$F/missing"
+	check "initrd: does not fit" refused 1 'initrd.*209715200 bytes.*not fit' '--memory' -- \
+		"$CXLVM" run $K --initrd "$F/initrd" --memory 128M
+	check "device: size is no multiple of 256 MiB" refused 1 'size.*104857600.*256 MiB' -- \
+		"$CXLVM" run $K --device sim,size=100M
+	check "device: size 0" refused 2 'size' -- "$CXLVM" run $K --device sim,size=0
+	check "device: size with rubbish" refused 2 'size.*256Q' -- \
+		"$CXLVM" run $K --device sim,size=256Q
+	check "device: size beyond 64 bits" refused 2 'size.*99999999999999999999' -- \
+		"$CXLVM" run $K --device sim,size=99999999999999999999
+	check "device: negative size" refused 2 'size.*-256M' -- \
+		"$CXLVM" run $K --device sim,size=-256M
+	check "device: no size" refused 2 'size' -- "$CXLVM" run $K --device sim
+	check "device: unknown kind" refused 2 'disk' 'sim' -- "$CXLVM" run $K --device disk,size=256M
+	check "device: unknown key" refused 2 'colour' -- \
+		"$CXLVM" run $K --device $DEVICE,colour=blue
+	check "device: key without value" refused 2 'generation' -- \
+		"$CXLVM" run $K --device $DEVICE,generation
+	check "device: unknown generation" refused 2 'generation.*9' -- \
+		"$CXLVM" run $K --device $DEVICE,generation=9
+	check "device: generation with rubbish" refused 2 'generation.*five' -- \
+		"$CXLVM" run $K --device $DEVICE,generation=five
+	check "device: memory file cannot be made" refused 1 'nowhere/file' -- \
+		"$CXLVM" run $K --device $DEVICE,memory-file=/nowhere/file
+	check "memory: too little" refused 1 'memory.*16 MiB.*64 MiB' -- "$CXLVM" run $K --memory 16M
+	check "memory: rubbish" refused 2 'memory.*much' -- "$CXLVM" run $K --memory much
+	check "memory: beyond the address width" refused 1 'memory.*0x10000000000' -- \
+		"$CXLVM" plan --json --memory 2048G --phys-bits 40 --device $DEVICE
+	check "address width: too small" refused 2 'phys-bits.*16' -- \
+		"$CXLVM" plan --json --phys-bits 16 --device $DEVICE
+	check "address width: rubbish" refused 2 'phys-bits.*wide' -- "$CXLVM" run $K --phys-bits wide
+	check "time limit: rubbish" refused 2 'time-limit.*soon' -- "$CXLVM" run $K --time-limit soon
+	check "time limit: 0" refused 2 'time-limit.*0' -- "$CXLVM" run $K --time-limit 0
+	check "unknown option" refused 2 '--colour' -- "$CXLVM" run $K --colour blue
+	check "option without value" refused 2 '--memory' -- "$CXLVM" run $K --memory
+	check "an argument that belongs to no option" refused 2 'stray' -- "$CXLVM" run $K stray
+	check "trace pattern that matches nothing" refused 2 'no_such_trace' -- \
+		"$CXLVM" run $K --device $DEVICE --trace no_such_trace
+}
+check "a refused start leaves no memory file behind" no_memory_file_left
+check "a refused start does not touch a memory file that was there" memory_file_kept
+check "plan makes no memory file" plan_leaves_nothing
+if [ "$(id -u)" = 0 ]; then
+	check "/dev/kvm is no KVM" no_kvm_device
+	check "/dev/kvm: no permission" no_kvm_permission
+else
+	skip "/dev/kvm cannot be used" "needs root to hide it"
+fi
+tap_end

@@ -1,0 +1,181 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# cxlvm plan: its shape, placement, window bases that are accepted and refused, and that run does
+# what plan says.
+set -eu
+. tests/tap.sh
+. tests/lib/plan.sh
+. tests/lib/monitor.sh
+F=$WORK/files
+BITS=40
+
+plan() {
+	"$CXLVM" plan --json --phys-bits $BITS "$@"
+}
+
+# one_device OPTION-TEXT... - plan of one device of 256 MiB with these keys
+one_device() {
+	plan --memory 512M --device "sim,size=256M$1"
+}
+
+shape() {
+	plan --memory 512M --device sim,size=256M --device sim,size=512M,generation=2 >"$WORK/plan"
+	jq -e '
+		def numbers(names): . as $o | all(names[]; $o[.] | type == "number");
+		def texts(names): . as $o | all(names[]; $o[.] | type == "string" and length > 0);
+		def truths(names): . as $o | all(names[]; $o[.] | type == "boolean");
+		(.version == 1) and (.phys_bits == 40) and (.memory_size == 536870912)
+		and (.windows | length == 2 and all(.[]; numbers(["resource", "size", "restrictions",
+			"interleave_ways"]) and texts(["decoder", "owner"]) and (.targets | length == 1)))
+		and ([.hosts[] | select(.hid == "ACPI0016")] | length == 2
+			and all(.[]; numbers(["uid", "component_registers", "bus_first", "bus_last"])))
+		and (.devices | length == 2 and all(.[]; texts(["device", "host"])
+			and numbers(["generation", "memory_size", "uid"])
+			and truths(["firmware_committed", "committed", "memory_mapped"])))
+		and (.decoders | length == 4 and all(.[]; texts(["decoder", "target_type"])
+			and numbers(["resource", "size", "control", "global_control"])
+			and truths(["committed", "locked", "error"])))
+		and (.map | length >= 5 and all(.[]; numbers(["resource", "size"]) and texts(["type"])))' \
+		"$WORK/plan" || {
+		cat "$WORK/plan"
+		fail "the plan has another shape"
+	}
+	want_equal "generations" "5 2" "$(jq -r '.devices | map(.generation) | join(" ")' \
+		"$WORK/plan" | tr -d '"')"
+}
+
+# number TEXT - in decimal
+number() {
+	echo $(($1))
+}
+
+values() {
+	one_device "" >"$WORK/plan"
+	base=$(plan_window 0 base <"$WORK/plan")
+	want_equal "window size" $((256 << 20)) "$(number "$(plan_window 0 size <"$WORK/plan")")"
+	want_equal "base modulo 1 GiB" 0 $((base % (1 << 30)))
+	[ $((base)) -ge $((1 << 32)) ] || fail "the window at $base is below 4 GiB"
+	want_equal "decoder" "$(printf '0x%x 0x%x 0x%x 0x700' $((base)) \
+		$((base & 0xf0000000)) $((base >> 32)))" "$(plan_locked_hdm 0 "$WORK/plan")"
+	want_equal "decoder size" 0x10000000 "$(plan_decoder 0 size <"$WORK/plan")"
+	# host bridge and endpoint: committed and locked over the same range
+	want_equal "decoders" "2 true true accelerator $((base)) $((256 << 20))" \
+		"$(jq -r '[.decoders[] | "\(.committed) \(.locked) \(.target_type) \(.resource) \(.size)"] |
+			"\(length) \(unique | join(" and "))"' "$WORK/plan")"
+	want_equal "device" "true true true" \
+		"$(jq -r '.devices[0] | "\(.firmware_committed) \(.committed) \(.memory_mapped)"' \
+			"$WORK/plan")"
+}
+
+# the guest physical map is sorted; a range lies wholly within the one before it or behind it, and
+# RAM, host bridge blocks and windows lie within nothing
+no_overlap() {
+	plan --memory 8192M --device sim,size=256M --device sim,size=1G |
+		jq -r '.map[] | "\(.resource) \(.size) \(.type)"' >"$WORK/map"
+	cat "$WORK/map"
+	for type in ram cxl-window; do
+		[ "$(grep -c " $type\$" "$WORK/map")" = 2 ] || fail "not two ranges of type $type"
+	done
+	awk -v limit=$((1 << BITS)) '
+		$1 < last { print "not sorted: " $0; bad = 1 }
+		{ last = $1 }
+		$1 < end && $1 + $2 > end { print "crosses the one before: " $0; bad = 1 }
+		$1 < end && $3 ~ /^(ram|cxl-window|cxl-host)/ { print "within another: " $0; bad = 1 }
+		$1 >= end { end = $1 + $2 }
+		end > limit { print "beyond the address width: " $0; bad = 1 }
+		END { exit bad }' "$WORK/map"
+}
+
+two_devices() {
+	plan --device sim,size=256M --device sim,size=2G >"$WORK/plan"
+	a=$(plan_window 0 base <"$WORK/plan")
+	b=$(plan_window 1 base <"$WORK/plan")
+	[ $((b)) -ge $((a + (256 << 20))) ] || fail "windows at $a and $b overlap"
+	want_equal "second base modulo 1 GiB" 0 $((b % (1 << 30)))
+	want_equal "second size" $((2 << 30)) "$(number "$(plan_window 1 size <"$WORK/plan")")"
+	[ "$(plan_bridge 0 uid <"$WORK/plan")" != "$(plan_bridge 1 uid <"$WORK/plan")" ] ||
+		fail "both host bridges have the same UID"
+}
+
+override() {
+	for key in window-base cxl-fmws-base; do
+		one_device ",$key=0x1230000000" >"$WORK/plan"
+		want_equal "window" 0x1230000000 "$(plan_window 0 base <"$WORK/plan")"
+		want_equal "decoder" "0x1230000000 0x30000000 0x12 0x700" \
+			"$(plan_locked_hdm 0 "$WORK/plan")"
+	done
+}
+
+repeatable() {
+	one_device "" >"$WORK/plan1"
+	one_device "" >"$WORK/plan2"
+	cmp "$WORK/plan1" "$WORK/plan2"
+}
+
+no_device() {
+	plan --memory 512M >"$WORK/plan"
+	want_equal "windows, bridges, devices" "0 0 0 0" \
+		"$(jq -r '"\(.windows | length) \(.decoders | length) \(.devices | length)" +
+			" \([.hosts[] | select(.hid == "ACPI0016")] | length)"' "$WORK/plan")"
+}
+
+# the last thing planned is the first thing done
+run_does_it() {
+	for options in sim,size=256M sim,size=256M,generation=2 sim,size=512M,window-base=0x340000000; do
+		"$CXLVM" plan --json --memory 128M --device $options >"$WORK/plan"
+		sh "$PAYLOAD_TOOL" patch "$F/payload" "$(plan_window 0 base <"$WORK/plan")" "$F/patched"
+		on_scene "$CXLVM_SWITCHES" run --memory 128M --device $options \
+			--kernel "$F/patched" --trace cxl_locked_hdm --time-limit 20
+		want_equal "exit status" 0 "$rc"
+		want_equal "lines of trace" 1 "$(grep -c cxl_locked_hdm "$WORK/err")"
+		want_equal "what $options traces" "$(plan_locked_hdm 0 "$WORK/plan")" \
+			"$(traced_hdm "$(grep cxl_locked_hdm "$WORK/err")")"
+	done
+}
+
+silent_without_trace() {
+	base=$("$CXLVM" plan --json --memory 128M --device sim,size=256M | plan_window 0 base)
+	sh "$PAYLOAD_TOOL" patch "$F/payload" "$base" "$F/patched"
+	on_scene "$CXLVM_SWITCHES" run --memory 128M --device sim,size=256M --kernel "$F/patched" \
+		--time-limit 20
+	want_equal "exit status" 0 "$rc"
+	want_equal "output" "" "$(cat "$WORK/out" "$WORK/err")"
+	nothing_left
+}
+
+sh "$PAYLOAD_TOOL" build "$F/payload"
+D=sim,size=256M,window-base
+P="$CXLVM plan --json --phys-bits $BITS --memory 6G --device"
+check "the JSON has the documented shape" shape
+check "values of one device: window, decoder, alignment" values
+check "the guest physical map is in order, without overlaps, below the address width" no_overlap
+check "two devices: windows and host bridges of their own" two_devices
+check "window-base, and its alias cxl-fmws-base, moves window and decoder" override
+check "the same options give the same plan" repeatable
+check "no device: nothing of CXL" no_device
+# shellcheck disable=SC2086 # $P is several words
+{
+	check "window-base: not aligned" refused 1 '0x100000' '256 MiB|0x10000000' -- \
+		$P $D=0x1000100000
+	# 6 GiB of memory are from 0 to 3 GiB and from 4 to 7 GiB
+	check "window-base: inside RAM" refused 1 '0x150000000' '0x1bfffffff|0x1c0000000' 'RAM' -- \
+		$P $D=0x150000000
+	check "window-base: in the hole below 4 GiB" refused 1 '0xd0000000' '0xc0000000' -- \
+		$P $D=0xd0000000
+	check "window-base: beyond the address width" refused 1 '0x10000000000' '40' -- \
+		$P $D=0x10000000000
+	check "window-base: ends beyond the address width" refused 1 '0xfff0000000' '40' -- \
+		"$CXLVM" plan --json --phys-bits $BITS --device sim,size=512M,window-base=0xfff0000000
+	check "window-base: zero" refused 1 'window.base 0x0' -- $P $D=0
+	check "window-base: wraps around" refused 1 '0xfffffffff0000000' -- $P $D=0xfffffffff0000000
+	check "window-base: rubbish" refused 2 'window-base.*here' -- $P $D=here
+	check "window-base: overlaps the other device's" refused 1 '0x1000000000' '0x1010000000' -- \
+		$P sim,size=512M,window-base=0x1000000000 --device $D=0x1010000000
+}
+if reason=$(have_kvm); then
+	check "run traces what plan said (cxl_locked_hdm)" run_does_it
+	check "run says nothing without --trace" silent_without_trace
+else
+	skip "run does what plan says" "$reason"
+fi
+tap_end

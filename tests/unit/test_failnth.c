@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every device and host call of realize, machine done, the first and a later reset fails once, in
+ * turn, before or after it had its effect. vm.c compares a full snapshot around each verb that
+ * fails (DESIGN rule 4); here the machine then goes on, and ends like one that saw no failure.
+ */
+#include <errno.h>
+
+#include "test.h"
+#include "vm.h"
+
+#define DEVICES 2
+
+enum stage { START, LATER_RESET, DARK_START };
+
+struct tally {
+	unsigned int points, refused, tolerated;
+};
+
+/* Everything as after an undisturbed start. */
+static void check_equal_to_undisturbed(struct vm *vm, const struct vm_snapshot *good)
+{
+	struct vm_snapshot now;
+
+	vm_snapshot(vm, &now);
+	vm_snapshot_assert_equal(good, &now, true);
+	vm_check_running(vm);
+}
+
+/* DARK_START: Memory Space of the real devices is off; who fails has to turn it off again. */
+static struct vm *make(const struct variant *variant, enum stage stage)
+{
+	struct vm *vm = vm_create(variant, DEVICES);
+
+	if (stage == DARK_START)
+		for (unsigned int i = 0; i < DEVICES; i++)
+			vm->devices[i].below.fake->config[4] = 0;
+	return vm;
+}
+
+/* Write-back before a reset is wanted, not needed: its failure is a warning with that code. */
+static bool warned(const struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->n; i++) {
+		const struct recorded_event *event =
+			recorder_event(&vm->devices[i].recorder, CXLVM_EVENT_WARNING);
+
+		if (event && event->code == -EXFULL)
+			return true;
+	}
+	return false;
+}
+
+/* One run with call number n failing. False when there is no such call. */
+static bool one(const struct variant *variant, enum stage stage, unsigned int n,
+		enum fault_when when, const struct vm_snapshot *good, struct tally *tally)
+{
+	struct vm *vm = make(variant, stage);
+	struct faults *faults = &vm->board.faults;
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	bool fired;
+	int ret;
+
+	if (stage == LATER_RESET)
+		assert_int_equal(vm_start(vm, NULL), 0);
+	faults_arm(faults, n, when, -EXFULL);
+	ret = stage != LATER_RESET ? vm_start(vm, &err) : vm_system_reset(vm, &err);
+	faults_disarm(faults);
+	fired = faults->fired;
+	if (fired) {
+		tally->points++;
+		if (ret) {
+			/* the error is the one that was given, not another one made of it */
+			if (ret != -EXFULL)
+				fail_msg("call %u (%s) gave -EXFULL, the verb %d: %s", n,
+					 call_name(faults->hit), ret, err.message);
+			tally->refused++;
+		} else {
+			/* a failure that is no failure: only where the call is optional, or told */
+			if (!warned(vm) &&
+			    (faults->hit == CALL_WRITE || faults->hit == CALL_MAP ||
+			     faults->hit == CALL_PREPARE || faults->hit == CALL_DMA_MAP ||
+			     faults->hit == CALL_BRIDGE || faults->hit == CALL_INFO))
+				fail_msg("call %u (%s) failed and nobody cared", n,
+					 call_name(faults->hit));
+			tally->tolerated++;
+		}
+		/* go on: what failed is done again */
+		if (ret && stage != LATER_RESET)
+			assert_int_equal(vm_start(vm, &err), 0);
+		assert_int_equal(vm_system_reset(vm, NULL), 0);
+		check_equal_to_undisturbed(vm, good);
+	} else {
+		assert_int_equal(ret, 0);
+	}
+	vm_stop(vm);
+	return fired;
+}
+
+/* The same, and the host gives up at once: nothing may be left (vm_stop asserts it). */
+static bool one_then_stop(const struct variant *variant, enum stage stage, unsigned int n,
+			  enum fault_when when)
+{
+	struct vm *vm = make(variant, stage);
+	bool fired;
+
+	if (stage == LATER_RESET)
+		assert_int_equal(vm_start(vm, NULL), 0);
+	faults_arm(&vm->board.faults, n, when, -EXFULL);
+	if (stage != LATER_RESET)
+		vm_start(vm, NULL);
+	else
+		vm_system_reset(vm, NULL);
+	fired = vm->board.faults.fired;
+	vm_stop(vm);
+	return fired;
+}
+
+static void fail_all(void **state, enum stage stage, const char *what)
+{
+	const struct variant *variant = *state;
+	struct tally tally = { 0 };
+	struct vm_snapshot good;
+	struct vm *vm = vm_create(variant, DEVICES);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	if (vm_start(vm, &err))
+		fail_msg("start: %s", err.message);
+	vm_snapshot(vm, &good);
+	vm_stop(vm);
+	for (enum fault_when when = FAULT_BEFORE; when <= FAULT_AFTER; when++) {
+		for (unsigned int n = 1; one(variant, stage, n, when, &good, &tally); n++)
+			one_then_stop(variant, stage, n, when);
+	}
+	print_message("# %s, %s: %u points tried, %u refused, %u tolerated\n", variant->name, what,
+		      tally.points, tally.refused, tally.tolerated);
+	/* at the very least: info, two regions, registers, config; map, prepare, bridge */
+	assert_true(tally.points >= (stage != LATER_RESET ? 2 * 2 * 12 : 2 * 2 * 2));
+	assert_true(tally.refused >= (stage != LATER_RESET ? 2 * 2 * 8 : 2 * 2 * 2));
+}
+
+static void p4_life1_every_call_of_start_fails_in_turn(void **state)
+{
+	fail_all(state, START, "realize to first reset");
+}
+
+static void p4_memory_space_is_put_back(void **state)
+{
+	fail_all(state, DARK_START, "start with Memory Space off");
+}
+
+static void p4_every_call_of_a_later_reset_fails_in_turn(void **state)
+{
+	fail_all(state, LATER_RESET, "later reset");
+}
+
+/* From the n-th call on everything fails: no verb may leave more than it found, nothing leaks. */
+static void life1_device_dies_at_any_point(void **state)
+{
+	const struct variant *variant = *state;
+	unsigned int points = 0;
+
+	for (unsigned int n = 1;; n++) {
+		struct vm *vm = vm_create(variant, DEVICES);
+		bool fired;
+
+		vm->lenient = true;
+		faults_arm(&vm->board.faults, n, FAULT_BEFORE, -ENODEV);
+		vm->board.faults.persistent = true;
+		vm_start(vm, NULL);
+		fired = vm->board.faults.fired;
+		if (fired) {
+			points++;
+			for (unsigned int i = 0; i < DEVICES; i++)
+				if (vm->devices[i].endpoint && vm->devices[i].done)
+					vm_recheck(vm, i);
+			for (unsigned int i = 0; i < DEVICES; i++)
+				assert_false(vm->devices[i].recorder.enabled &&
+					     !vm->devices[i].done);
+		}
+		vm_stop(vm);
+		if (!fired)
+			break;
+	}
+	print_message("# %s: device died at %u points\n", variant->name, points);
+	assert_true(points >= 24);
+}
+
+/* With sanitizers every point takes long: one generation of each kind. The plain build has all. */
+#ifdef __SANITIZE_ADDRESS__
+#define TEST_EACH(f) TEST_FAKE_2(f), TEST_FAKE_ON(f, 3), TEST_FAKE_5(f)
+#define WHICH        "fakes of generations 2, 3 and 5 (all of them without sanitizers)"
+#else
+#define TEST_EACH(f) TEST_ALL(f)
+#define WHICH        "all generations"
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST_EACH(p4_life1_every_call_of_start_fails_in_turn),
+		TEST_FAKE(p4_memory_space_is_put_back),
+		TEST_EACH(p4_every_call_of_a_later_reset_fails_in_turn),
+		TEST_EACH(life1_device_dies_at_any_point),
+	};
+
+	print_message("# " WHICH "\n");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reads and getters at any time, on other threads, while verbs run: no torn control register, no
+ * half of an old and half of a new base below a committed decoder. Also for the thread sanitizer.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "test.h"
+#include "vm.h"
+
+#define RESETS 300
+
+struct reader {
+	struct vm_device *device;
+	atomic_bool stop;
+	atomic_ulong reads;
+	unsigned long bad;
+};
+
+static void *read_all(void *opaque)
+{
+	struct reader *reader = opaque;
+	struct cxlvm_endpoint *endpoint = reader->device->endpoint;
+	uint64_t hdm = reader->device->hdm;
+	uint32_t bar = reader->device->bar;
+
+	while (!atomic_load(&reader->stop)) {
+		uint64_t control = cxlvm_endpoint_reg_read(endpoint, bar, hdm + 0x20, 4);
+		uint64_t low = cxlvm_endpoint_reg_read(endpoint, bar, hdm + 0x10, 4);
+		uint64_t high = cxlvm_endpoint_reg_read(endpoint, bar, hdm + 0x14, 4);
+		struct cxlvm_endpoint_counters counters;
+		struct cxlvm_gpa base;
+
+		reader->bad += control != 0x700 && control != 0;
+		reader->bad += low != 0x40000000 && low != 0;
+		reader->bad += high != 1 && high != 0;
+		reader->bad +=
+			!cxlvm_endpoint_window_base(endpoint, &base) || base.value != VM_WINDOW(0);
+		cxlvm_endpoint_is_committed(endpoint);
+		cxlvm_endpoint_memory_mapped(endpoint);
+		cxlvm_endpoint_get_counters(endpoint, &counters, sizeof(counters));
+		reader->bad += cxlvm_endpoint_host_owns_address(endpoint, reader);
+		cxlvm_endpoint_config_read(endpoint, reader->device->dvsec + 0xc, 2, 0);
+		atomic_fetch_add(&reader->reads, 1);
+	}
+	return NULL;
+}
+
+static void reads_run_beside_resets(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+	struct reader readers[2] = { 0 };
+	pthread_t threads[2];
+
+	assert_int_equal(vm_start(vm, NULL), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		readers[i].device = &vm->devices[0];
+		assert_int_equal(pthread_create(&threads[i], NULL, read_all, &readers[i]), 0);
+	}
+	/* at least so many, and until both readers had their share */
+	for (unsigned int i = 0; i < RESETS || atomic_load(&readers[0].reads) < RESETS ||
+				 atomic_load(&readers[1].reads) < RESETS;
+	     i++) {
+		journal_clear(&vm->board.journal);
+		assert_int_equal(vm_system_reset(vm, NULL), 0);
+		sched_yield();
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		atomic_store(&readers[i].stop, true);
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	}
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(readers[i].bad, 0);
+	vm_stop(vm);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		/* one kernel of each kind: register reads do not ask the kernel */
+		TEST_FAKE_2(reads_run_beside_resets),
+		TEST_FAKE_ON(reads_run_beside_resets, 3),
+		TEST_SIM_ON(reads_run_beside_resets, 5),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

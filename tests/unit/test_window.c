@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Windows of devices: placement by cxlvm, window-base, matching, claims. */
+#include <errno.h>
+
+#include "test.h"
+#include "vm.h"
+
+#define GIB 0x40000000ull
+
+static const struct variant *own(void **state)
+{
+	const struct variant *variant = *state;
+
+	return variant ? variant : &variants[OWN_FAKE_5];
+}
+
+/* RAM, then blocks, then windows at multiples of 1 GiB, in the order of reservation. */
+static void win1_two_devices_are_placed_in_order(void **state)
+{
+	struct vm *vm = vm_create(own(state), 2);
+	struct cxlvm_gpa base;
+
+	assert_int_equal(vm_realize(vm, 0, NULL), 0);
+	assert_false(cxlvm_endpoint_window_base(vm->devices[0].endpoint, &base)); /* WIN-5 */
+	assert_false(cxlvm_machine_window(vm->machine, 0)->has_base);
+	assert_int_equal(vm_start(vm, NULL), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct cxlvm_window *window = cxlvm_machine_window(vm->machine, i);
+
+		assert_int_equal(cxlvm_machine_bridge(vm->machine, i)->base.value, VM_BLOCK(i));
+		assert_true(window->has_base);
+		assert_int_equal(window->base.value, VM_WINDOW(i));
+		assert_int_equal(window->size, FAKE_MEMORY_SIZE);
+		assert_int_equal(window->restrictions, 0x15);
+		assert_int_equal(window->n_targets, 1);
+		assert_int_equal(window->targets[0], VM_UID(i));
+		assert_string_equal(window->owner, vm->devices[i].name);
+		assert_true(cxlvm_endpoint_window_base(vm->devices[i].endpoint, &base));
+		assert_int_equal(base.value, VM_WINDOW(i));
+	}
+	assert_null(cxlvm_machine_window(vm->machine, 2));
+	vm_check_running(vm);
+	vm_stop(vm);
+}
+
+/* WIN-6: the order of realizing decides, nothing else; a base given moves only that window. */
+static void win6_window_base_moves_one_window(void **state)
+{
+	struct vm *vm = vm_create(own(state), 2);
+
+	vm->devices[0].config.has_window_base = true;
+	vm->devices[0].config.window_base.value = 0x150000000; /* 256 MiB-aligned, not 1 GiB */
+	assert_int_equal(vm_start(vm, NULL), 0);
+	assert_int_equal(cxlvm_machine_window(vm->machine, 0)->base.value, 0x150000000);
+	/* the first place that is aligned and free, from place_from upwards */
+	assert_int_equal(cxlvm_machine_window(vm->machine, 1)->base.value, 0x140000000);
+	vm_check_running(vm);
+	vm_stop(vm);
+}
+
+static void win2_automatic_placement_avoids_explicit_bases(void **state)
+{
+	struct vm *vm = vm_create(own(state), 2);
+
+	vm->devices[1].config.has_window_base = true;
+	vm->devices[1].config.window_base.value = VM_WINDOW(0);
+	assert_int_equal(vm_start(vm, NULL), 0);
+	assert_int_equal(cxlvm_machine_window(vm->machine, 0)->base.value, VM_WINDOW(1));
+	assert_int_equal(cxlvm_machine_window(vm->machine, 1)->base.value, VM_WINDOW(0));
+	vm_check_running(vm);
+	vm_stop(vm);
+}
+
+/* Unaligned, zero, in RAM, beyond the width, over the other window: refused with the numbers. */
+static void win2_bad_window_bases_are_refused(void **state)
+{
+	static const struct {
+		uint64_t base;
+		uint64_t first, second; /* numbers that the message must contain; second 0: one */
+		const char *says;
+	} bad[] = {
+		{ 0x148000000, 0x148000000, 0x10000000, "accel1" },
+		{ 0x150000001, 0x150000001, 0x10000000, "accel1" },
+		{ 0, 0, 0, "accel1" },
+		{ 0x10000000, 0x10000000, 0x20000000, "RAM" },
+		{ 0x3ff0000000, 0x3ff0000000, 0, NULL }, /* fits: control case */
+		{ 0x4000000000, 0x4000000000, 38, "accel1" },
+		{ 0xfffffffff0000000, 0xfffffffff0000000, 38, "accel1" },
+		{ 0x180000000, 0x180000000, 0, "accel0" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct vm_options options = { .phys_bits = 38 };
+		struct vm *vm = vm_create_options(own(state), 2, &options);
+		struct cxlvm_error err = CXLVM_ERROR_INIT;
+		int ret;
+
+		vm->devices[0].config.has_window_base = true;
+		vm->devices[0].config.window_base.value = 0x180000000;
+		vm->devices[1].config.has_window_base = true;
+		vm->devices[1].config.window_base.value = bad[i].base;
+		ret = vm_start(vm, &err);
+		if (!bad[i].says) {
+			assert_int_equal(ret, 0);
+			vm_check_running(vm);
+			vm_stop(vm);
+			continue;
+		}
+		if (!ret)
+			fail_msg("window base 0x%llx was taken", (unsigned long long)bad[i].base);
+		assert_message_has(&err, bad[i].first);
+		if (bad[i].second == 38) {
+			if (!message_has(&err, 38))
+				assert_message_has(&err, 0x4000000000);
+		} else if (bad[i].second == 0x20000000) {
+			/* RAM is 0 to 0x1fffffff: its size, end or last byte */
+			assert_true(message_has(&err, VM_RAM_SIZE) ||
+				    message_has(&err, VM_RAM_SIZE - 1));
+		} else if (bad[i].second) {
+			assert_message_has(&err, bad[i].second);
+		}
+		assert_message_says(&err, bad[i].says);
+		assert_message_says(&err, "accel1");
+		vm_stop(vm);
+	}
+}
+
+/* WIN-4: a window that does not fit is an error at freeze, and nothing was placed. */
+static void win4_window_that_does_not_fit_is_an_error(void **state)
+{
+	struct vm_options options = { .phys_bits = 33, .place_from = 0x1c0000000 };
+	struct vm *vm = vm_create_options(own(state), 1, &options);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	assert_int_equal(vm_start(vm, &err), -ERANGE);
+	if (!message_has(&err, 33))
+		assert_message_has(&err, 0x200000000);
+	assert_message_has(&err, FAKE_MEMORY_SIZE);
+	assert_false(cxlvm_machine_window(vm->machine, 0)->has_base);
+	vm_stop(vm);
+}
+
+/* WIN-3: usable I/O addresses end before the window, or have a hole in it. */
+static void win3_window_outside_usable_iova_is_refused(void **state)
+{
+	static const struct cxlvm_iova_range ends[] = { { { 0 }, { VM_WINDOW(0) - 1 } } };
+	static const struct cxlvm_iova_range hole[] = { { { 0 }, { VM_WINDOW(0) + 0x1000000 - 1 } },
+							{ { VM_WINDOW(0) + 0x1001000 },
+							  { UINT64_MAX } } };
+	static const struct cxlvm_iova_range fits[] = {
+		{ { 0 }, { 0xfedfffff } }, { { 0xfef00000 }, { VM_WINDOW(0) + 0x10000000 - 1 } }
+	};
+	static const struct {
+		const struct cxlvm_iova_range *ranges;
+		size_t n;
+		int code;
+	} cases[] = { { ends, 1, -ERANGE }, { hole, 2, -ERANGE }, { fits, 2, 0 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct vm *vm = vm_create(*state, 1);
+		struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+		vm->devices[0].config.iova = cases[i].ranges;
+		vm->devices[0].config.n_iova = cases[i].n;
+		assert_int_equal(vm_start(vm, &err), cases[i].code);
+		if (cases[i].code) {
+			assert_message_has(&err, VM_WINDOW(0));
+			assert_false(vm->devices[0].recorder.prepared);
+		}
+		vm_stop(vm);
+	}
+}
+
+static void bridge_that_does_not_exist_is_refused(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	vm->devices[0].config.bridge_uid = 99;
+	assert_true(vm_start(vm, &err) < 0);
+	assert_message_has(&err, 99);
+	vm_stop(vm);
+}
+
+/* One endpoint per host bridge; the message names the first one. */
+static void claim_second_device_names_the_first(void **state)
+{
+	struct vm *vm = vm_create(*state, 2);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	int ret;
+
+	vm->devices[1].config.bridge_uid = VM_UID(0);
+	ret = vm_start(vm, &err);
+	assert_true(ret < 0);
+	assert_message_says(&err, "accel0");
+	assert_message_says(&err, "accel1");
+	if (vm->variant->personality == PERSONALITY_QEMU) {
+		assert_int_equal(ret, -EEXIST);
+		assert_message_says(&err, "fmw0");
+	}
+	vm_stop(vm);
+}
+
+/* LIFE-3: the claim goes with unrealize, before free; then another device may have the window. */
+static void life3_window_can_be_claimed_again(void **state)
+{
+	struct vm *vm = vm_create(*state, 2);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	vm->n = 1; /* the second waits */
+	assert_int_equal(vm_start(vm, NULL), 0);
+	vm->n = 2;
+	assert_string_equal(cxlvm_machine_window(vm->machine, 0)->owner, "accel0");
+	vm_unrealize(vm, 0);
+	assert_string_equal(cxlvm_machine_window(vm->machine, 0)->owner, "");
+	vm_free(vm, 0);
+	vm->devices[1].config.bridge_uid = VM_UID(0);
+	assert_int_equal(vm_realize(vm, 1, &err), 0);
+	assert_string_equal(cxlvm_machine_window(vm->machine, 0)->owner, "accel1");
+	assert_int_equal(vm_machine_done(vm, 1, &err), 0);
+	assert_int_equal(vm_reset_done(vm, 1, CXLVM_RESET_SYSTEM, 0, &err), 0);
+	assert_true(vm->devices[1].recorder.enabled);
+	assert_int_equal(vm_hdm(vm, 1, 0x10), VM_WINDOW(0) & 0xffffffff);
+	vm_stop(vm);
+}
+
+static void life3_unrealize_frees_the_window_of_own_placement(void **state)
+{
+	struct vm *vm = vm_create(own(state), 1);
+
+	assert_int_equal(vm_start(vm, NULL), 0);
+	assert_string_equal(cxlvm_machine_window(vm->machine, 0)->owner, "accel0");
+	vm_unrealize(vm, 0);
+	assert_string_equal(cxlvm_machine_window(vm->machine, 0)->owner, "");
+	vm_stop(vm);
+}
+
+/* A realize that fails, or a device that goes before freeze, leaves no window behind. */
+static void life1_reservation_goes_with_the_device(void **state)
+{
+	struct vm *vm = vm_create(own(state), 2);
+
+	assert_int_equal(vm_realize(vm, 0, NULL), 0);
+	assert_int_equal(vm_realize(vm, 1, NULL), 0);
+	vm_unrealize(vm, 0);
+	vm_free(vm, 0);
+	assert_int_equal(vm_freeze(vm, NULL), 0);
+	assert_int_equal(vm_machine_done(vm, 1, NULL), 0);
+	assert_string_equal(cxlvm_machine_window(vm->machine, 0)->owner, "accel1");
+	/* one window exists, the one of the device that stayed, at the first place */
+	assert_null(cxlvm_machine_window(vm->machine, 1));
+	assert_int_equal(cxlvm_machine_window(vm->machine, 0)->base.value, VM_WINDOW(0));
+	vm_stop(vm);
+}
+
+/* Own placement cannot add a window to a frozen machine. */
+static void realize_after_own_freeze_is_refused(void **state)
+{
+	struct vm *vm = vm_create(own(state), 1);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	assert_int_equal(vm_freeze(vm, NULL), 0);
+	assert_int_equal(vm_realize(vm, 0, &err), -ENOENT);
+	assert_message_has(&err, VM_UID(0));
+	vm_stop(vm);
+}
+
+static void machine_done_before_freeze_asks_again(void **state)
+{
+	struct vm *vm = vm_create(own(state), 1);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	assert_int_equal(vm_realize(vm, 0, NULL), 0);
+	assert_int_equal(vm_machine_done(vm, 0, &err), -EAGAIN);
+	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	assert_int_equal(vm_reset_done(vm, 0, CXLVM_RESET_SYSTEM, 0, &err), -EAGAIN);
+	assert_int_equal(vm_start(vm, NULL), 0);
+	assert_int_equal(vm_machine_done(vm, 0, NULL), 0); /* may be repeated */
+	vm_check_running(vm);
+	vm_stop(vm);
+}
+
+int main(void)
+{
+#define OWN(f)  TEST_ON(f, OWN_FAKE_2, "[own,fake 2]"), TEST_ON(f, OWN_FAKE_5, "[own,fake 5]")
+#define QEMU(f) TEST_ON(f, QEMU_FAKE_2, "[qemu,fake 2]"), TEST_ON(f, QEMU_FAKE_5, "[qemu,fake 5]")
+	const struct CMUnitTest tests[] = {
+		OWN(win1_two_devices_are_placed_in_order),
+		OWN(win6_window_base_moves_one_window),
+		OWN(win2_automatic_placement_avoids_explicit_bases),
+		OWN(win2_bad_window_bases_are_refused),
+		OWN(win4_window_that_does_not_fit_is_an_error),
+		TEST_FAKE(win3_window_outside_usable_iova_is_refused),
+		TEST_FAKE(bridge_that_does_not_exist_is_refused),
+		TEST_FAKE(claim_second_device_names_the_first),
+		QEMU(life3_window_can_be_claimed_again),
+		OWN(life3_unrealize_frees_the_window_of_own_placement),
+		OWN(life1_reservation_goes_with_the_device),
+		OWN(realize_after_own_freeze_is_refused),
+		OWN(machine_done_before_freeze_asks_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
