@@ -84,7 +84,7 @@ host=$("$LAB_DIR/host.sh")
 
 # the leading ./ keeps a script name from looking like an option
 printf 'exec sh%s\n' "$(quote "./$script" "$@")" >"$share/.lab-command"
-rm -f "$share/.lab-status" "$share/host.log"
+rm -f "$share/.lab-status" "$share/host.log" "$share/qemu.log"
 trap 'stop 130' INT
 trap 'stop 143' TERM HUP
 
@@ -99,6 +99,7 @@ rm -f "$fifo"
 timeout -k 5 "$timeout" sh "$LAB_DIR/in-tree.sh" -b "$TREE:/mnt/tree" -b "$share:/mnt/share" \
 	qemu-system-x86_64 -M q35,accel=tcg -cpu max,svm=on,-la57 -m "$memory" -smp "$smp" \
 	-nodefaults -no-user-config -display none -no-reboot \
+	-d cpu_reset -D /mnt/share/qemu.log \
 	-kernel "/mnt/tree/${host##*/}/kernel" -initrd "/mnt/tree/${host##*/}/initramfs" \
 	-append 'console=ttyS0 panic=-1 quiet' \
 	-serial file:/mnt/share/host.log \
@@ -120,6 +121,8 @@ case $status in
 		say "the emulated host was not done after $timeout s"
 	else
 		say "the emulated host ended before the script did (QEMU's exit status: $ended)"
+		# A triple fault of the emulated machine ends QEMU without a word elsewhere.
+		grep -m 1 -A 20 'Triple fault' "$share/qemu.log" 2>/dev/null | sed 's/^/    /' >&2 || :
 	fi
 	if [ -s "$share/host.log" ]; then
 		say "last lines of $share/host.log:"

@@ -10,7 +10,6 @@
 #include "base/math.h"
 #include "regs/dvsec.h"
 
-#define PCIE_OFFSET    0x40u
 #define DSN_OFFSET     0x100u
 #define LOCATOR_OFFSET 0x180u
 
@@ -80,7 +79,7 @@ int swdev_init(struct swdev *dev, const struct swdev_config *settings)
 	reg_set(config, 0, &header[PCI_CLASS], SWDEV_CLASS);
 	reg_set(config, 0, &header[PCI_SUBSYSTEM_VENDOR], SWDEV_VENDOR);
 	reg_set(config, 0, &header[PCI_SUBSYSTEM], SWDEV_DEVICE);
-	reg_set(config, 0, &header[PCI_CAP_POINTER], PCIE_OFFSET);
+	reg_set(config, 0, &header[PCI_CAP_POINTER], SWDEV_PCIE);
 	reg_set(config, 0, &header[PCI_MEMORY_SPACE], 1);
 	reg_set(config, 0, &pci_bar_table.rows[PCI_BAR_TYPE],
 		pci_bar_table.rows[PCI_BAR_TYPE].reset);
@@ -90,7 +89,7 @@ int swdev_init(struct swdev *dev, const struct swdev_config *settings)
 
 void swdev_reset(struct swdev *dev)
 {
-	regs_reset(&pcie_table, dev->config, PCIE_OFFSET);
+	regs_reset(&pcie_table, dev->config, SWDEV_PCIE);
 	regs_reset(&dsn_table, dev->config, DSN_OFFSET);
 	reg_set(dev->config, DSN_OFFSET, &dsn_table.rows[DSN_CAP_NEXT], SWDEV_DVSEC_DEVICE);
 	reg_set(dev->config, DSN_OFFSET, &dsn_table.rows[DSN_LOW], (uint32_t)dev->settings.serial);
@@ -126,7 +125,7 @@ void swdev_config_write(struct swdev *dev, uint32_t offset, unsigned int length,
 	const struct reg_row *bar = pci_bar_table.rows;
 
 	regs_write(&pci_header_table, dev->config, 0, offset, length, value);
-	regs_write(&pcie_table, dev->config, PCIE_OFFSET, offset, length, value);
+	regs_write(&pcie_table, dev->config, SWDEV_PCIE, offset, length, value);
 	regs_write(&pci_bar_table, dev->config, 0, offset, length, value);
 	/* Address bits below the size of the BAR read 0. */
 	reg_set(dev->config, 0, &bar[PCI_BAR_LOW],

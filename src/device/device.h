@@ -17,6 +17,7 @@
 #define SWDEV_BLOCK_OFFSET 0x10000u
 #define SWDEV_RAS_OFFSET   0x080u /* in the CM area */
 #define SWDEV_HDM_OFFSET   0x100u /* in the CM area */
+#define SWDEV_PCIE         0x040u /* in config space */
 #define SWDEV_DVSEC_DEVICE 0x110u /* in config space */
 
 #define SWDEV_VENDOR 0x1234u

@@ -192,6 +192,16 @@ static uint8_t read_byte(const struct kernel_shape *shape, uint32_t offset)
 	return (uint8_t)swdev_config_read(shape->dev, offset, 1);
 }
 
+/* A function-level reset is a config write that the kernel carries out, and says nothing. */
+static bool starts_flr(uint32_t offset, unsigned int len, uint32_t value)
+{
+	const struct reg_row *flr = &pcie_table.rows[PCIE_INITIATE_FLR];
+	uint32_t at = SWDEV_PCIE + flr->offset + flr->lsb / 8u;
+
+	return offset <= at && at - offset < len &&
+	       value >> (8 * (at - offset) + flr->lsb % 8u) & 1;
+}
+
 int shape_config_read(const struct kernel_shape *shape, uint64_t offset, uint8_t *buf, size_t len)
 {
 	if (!range_fits(offset, len, PCI_CONFIG_SIZE))
@@ -213,6 +223,10 @@ int shape_config_write(struct kernel_shape *shape, uint64_t offset, const uint8_
 			dvsec_write_piece(shape, (uint32_t)offset - SWDEV_DVSEC_DEVICE, n, value);
 		else
 			swdev_config_write(shape->dev, (uint32_t)offset, n, value);
+		if (starts_flr((uint32_t)offset, n, value)) {
+			swdev_reset(shape->dev);
+			kernel_shape_reset(shape);
+		}
 		offset += n;
 		buf += n;
 		len -= n;

@@ -75,7 +75,7 @@
 	R(PCIE_MAX_PAYLOAD, 0x04, 4, 0, 3, REG_RO, 1, "max payload size supported", "7.5.3.3")    \
 	R(PCIE_EXTENDED_TAG, 0x04, 4, 5, 1, REG_RO, 1, "extended tag supported", "7.5.3.3")       \
 	R(PCIE_ROLE_ERRORS, 0x04, 4, 15, 1, REG_RO, 1, "role-based error reporting", "7.5.3.3")   \
-	R(PCIE_FLR_CAPABLE, 0x04, 4, 28, 1, REG_RO, 0, "function level reset capable", "7.5.3.3") \
+	R(PCIE_FLR_CAPABLE, 0x04, 4, 28, 1, REG_RO, 1, "function level reset capable", "7.5.3.3") \
 	R(PCIE_INITIATE_FLR, 0x08, 2, 15, 1, REG_RO, 0, "initiate function level reset",          \
 	  "7.5.3.4")                                                                              \
 	R(PCIE_DEVICE_CONTROL, 0x08, 2, 0, 15, REG_RW, 0x2910, "device control", "7.5.3.4")       \

@@ -232,6 +232,23 @@ static void flr_by_config_write(void **state)
 	vm_stop(vm);
 }
 
+/* The software device has function-level reset: the same through its own config space. */
+static void flr_of_the_software_device(void **state)
+{
+	struct vm *vm = started(state);
+	struct vm_snapshot before, after;
+
+	assert_int_equal(vm_config_read(vm, 0, 0x44, 4) & FLR_CAPABLE, FLR_CAPABLE);
+	vm_snapshot(vm, &before);
+	vm_config_write(vm, 0, 0x04, 2, 0x6);
+	assert_int_equal(vm_config_write(vm, 0, 0x48, 2, 0x8000), CXLVM_RESET_FUNCTION);
+	vm_check_running(vm);
+	vm_snapshot(vm, &after);
+	vm_snapshot_assert_equal(&before, &after, true);
+	assert_int_equal(vm_config_read(vm, 0, 0x48, 2) & 0x8000, 0);
+	vm_stop(vm);
+}
+
 static void flr_of_a_device_without_it_is_a_plain_write(void **state)
 {
 	struct vm *vm = vm_create(*state, 1);
@@ -379,6 +396,7 @@ int main(void)
 		TEST_ALL(rst_known_failure_is_dark),
 		TEST_FAKE_TELLS(rst_hot_reset_that_loses_the_decoder),
 		TEST_FAKE(flr_by_config_write),
+		TEST_SIM(flr_of_the_software_device),
 		TEST_FAKE(flr_of_a_device_without_it_is_a_plain_write),
 		TEST_FAKE(rst1_control_2_and_status_2_are_forgotten),
 		TEST_FAKE(rst3_cxl_reset_is_real),
