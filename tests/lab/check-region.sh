@@ -109,6 +109,17 @@ after_power_off() {
 	want_equal "comparison" "pages $REGION_PAGES bad 0 first_bad none" "$(cat "$DIR/after")"
 }
 
+# _DSM function 5: Linux keeps the addresses that the monitor gave the BARs.
+bars_are_kept() {
+	for bar in 'root-port-bar 0000:00:01.0' 'bar 0000:01:00.0'; do
+		want=$(jq -er --arg kind "${bar%% *}" '.map[] | select(.type == $kind) | .resource' \
+			"$PLAN") || fail "the plan has no ${bar%% *}"
+		want=$(printf '0x%016x' "$want")
+		boot "$1" | grep -q "^RESOURCE ${bar##* } 0 $want " ||
+			fail "BAR 0 of ${bar##* } is not at $want in the guest"
+	done
+}
+
 seeds_differ() {
 	want_equal "different seeds" 4 "$(cut -d' ' -f2,3 "$SHARE/talk/$GUEST.seeds" | tr ' ' '\n' |
 		sort -u | wc -l)"
@@ -208,6 +219,7 @@ for n in 1 2; do
 		locked_decoder $n decoder2.0
 	check "$G boot $n: region committed, locked, as planned" region_committed $n
 	check "$G boot $n: the driver got the range of the region" driver_range $n
+	check "$G boot $n: BARs where the monitor put them (_DSM 5)" bars_are_kept $n
 	check "$G boot $n: memory type write-back" write_back $n
 	check "$G boot $n: $REGION_PAGES pages of the guest's seed found in the backing" guest_wrote $n
 	check "$G boot $n: $REGION_PAGES pages of our seed found by the guest" guest_read $n
