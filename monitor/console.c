@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* console.c - standard input and output as the other end of the guest's serial port */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -29,8 +31,12 @@ static void on_fatal(int signal)
 
 static void terminal_restore(void)
 {
-	if (terminal_is_raw)
-		tcsetattr(STDIN_FILENO, TCSADRAIN, &saved_terminal);
+	/* A signal must not leave the terminal raw, nor a job that is in the background now. */
+	if (terminal_is_raw) {
+		signal(SIGTTOU, SIG_IGN);
+		while (tcsetattr(STDIN_FILENO, TCSANOW, &saved_terminal) && errno == EINTR)
+			;
+	}
 	terminal_is_raw = 0;
 }
 
@@ -54,27 +60,51 @@ static void terminal_make_raw(void)
 		terminal_is_raw = 0;
 }
 
-static void write_out(struct console *console)
+/*
+ * A pipe or terminal whose reader is slow must not hold a thread in write(), where neither a
+ * signal nor the time limit would end it: write through a description of our own that does not
+ * block. Whoever else has standard output keeps theirs as it is.
+ */
+static int open_output(void)
+{
+	struct stat st;
+
+	if (fstat(STDOUT_FILENO, &st) || !(S_ISFIFO(st.st_mode) || isatty(STDOUT_FILENO)))
+		return -1;
+	return open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/*
+ * Write what there is. With wait, until it is gone or a stop is pending, and then the rest is
+ * dropped; without, as much as goes at once.
+ */
+static void write_out(struct console *console, bool wait)
 {
 	size_t done = 0;
 
 	while (done < console->n_output && !console->output_failed) {
-		ssize_t n = write(STDOUT_FILENO, console->output + done, console->n_output - done);
+		int fd = console->output_fd >= 0 ? console->output_fd : STDOUT_FILENO;
+		ssize_t n = write(fd, console->output + done, console->n_output - done);
 
 		if (n > 0) {
 			done += (size_t)n;
 		} else if (n < 0 && errno == EAGAIN) {
-			struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+			struct pollfd out = { .fd = fd, .events = POLLOUT };
 
+			if (!wait || stop_pending() != STOP_NONE)
+				break;
 			(void)poll(&out, 1, TICK_MS);
 		} else if (n < 0 && errno != EINTR) {
 			/* The reader is gone: the guest goes on without one. */
 			console->output_failed = true;
-		}
-		if (stop_pending() != STOP_NONE && done < console->n_output && n < 0)
+		} else if (stop_pending() != STOP_NONE) {
 			break;
+		}
 	}
-	console->n_output = 0;
+	console->n_output -= done;
+	memmove(console->output, console->output + done, console->n_output);
+	if (wait || console->output_failed)
+		console->n_output = 0;
 }
 
 static void wake(struct console *console)
@@ -92,7 +122,7 @@ void console_put(struct console *console, uint8_t byte)
 	console->recent[console->n_total++ % CONSOLE_RECENT_MAX] = (char)byte;
 	console->output[console->n_output++] = (char)byte;
 	if (byte == '\n' || console->n_output == CONSOLE_OUTPUT_MAX)
-		write_out(console);
+		write_out(console, true);
 	else if (console->running && !atomic_exchange(&console->ticking, true))
 		wake(console);
 	pthread_mutex_unlock(&console->lock);
@@ -101,7 +131,20 @@ void console_put(struct console *console, uint8_t byte)
 void console_flush(struct console *console)
 {
 	pthread_mutex_lock(&console->lock);
-	write_out(console);
+	write_out(console, true);
+	pthread_mutex_unlock(&console->lock);
+}
+
+/* For the console's thread, which never waits for output: it has the keyboard to look at. */
+static void flush_now(struct console *console)
+{
+	if (pthread_mutex_trylock(&console->lock)) {
+		atomic_store(&console->ticking, true);
+		return;
+	}
+	write_out(console, false);
+	if (console->n_output)
+		atomic_store(&console->ticking, true);
 	pthread_mutex_unlock(&console->lock);
 }
 
@@ -170,8 +213,7 @@ static void *console_thread(void *argument)
 			 * ticking false and wakes the thread again.
 			 */
 			atomic_store(&console->ticking, false);
-			console_flush(console);
-			continue;
+			flush_now(console);
 		}
 		if (fds[0].revents && read(console->wake, &count, sizeof(count)) < 0)
 			continue;
@@ -183,6 +225,9 @@ static void *console_thread(void *argument)
 
 			console->n_input -= taken;
 			memmove(console->pending, console->pending + taken, console->n_input);
+			/* The receiver may have been busy: look again soon. */
+			if (!taken)
+				atomic_store(&console->ticking, true);
 		}
 	}
 	return NULL;
@@ -192,6 +237,7 @@ int console_init(struct console *console, struct cxlvm_error *err)
 {
 	memset(console, 0, sizeof(*console));
 	pthread_mutex_init(&console->lock, NULL);
+	console->output_fd = open_output();
 	console->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (console->wake < 0)
 		return cxlvm_error_set(err, -errno, "no eventfd for the console: %s",
@@ -233,9 +279,11 @@ void console_finish(struct console *console)
 	}
 	console_flush(console);
 	terminal_restore();
+	if (console->output_fd >= 0)
+		close(console->output_fd);
 	if (console->wake >= 0)
 		close(console->wake);
-	console->wake = -1;
+	console->output_fd = console->wake = -1;
 	pthread_mutex_destroy(&console->lock);
 }
 

@@ -31,6 +31,7 @@ struct console {
 	uint64_t n_total;
 	atomic_bool ticking; /* the thread looks for unfinished lines */
 	bool output_failed;
+	int output_fd; /* does not block; -1: standard output itself */
 
 	int wake; /* eventfd */
 	pthread_t thread;
@@ -43,7 +44,10 @@ struct console {
 	uint8_t pending[CONSOLE_INPUT_MAX];
 	size_t n_input;
 
-	/* Take at most n bytes; the number taken. Any less: console_room will be called. */
+	/*
+	 * Take at most n bytes; the number taken. Any less: console_room will be called, or the
+	 * receiver was busy.
+	 */
 	size_t (*input)(void *opaque, const uint8_t *bytes, size_t n);
 	void *opaque;
 };

@@ -43,6 +43,11 @@ struct device {
 	int *slots;
 	size_t n_slots;
 	bool mapped;
+
+	/* Events printed: what is left of the burst, since when, and how many were not. */
+	uint64_t event_credit;
+	uint64_t event_ns;
+	uint64_t events_left_out;
 };
 
 /* Open the transport and realize the endpoint below bridge. device->vm and name are set. */

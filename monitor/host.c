@@ -50,6 +50,35 @@ void host_sleep_ms(void *host, unsigned int milliseconds)
 		;
 }
 
+/*
+ * A guest can make events as fast as it resets its device: so many lines at once, then one per
+ * second, and how many were left out (P8).
+ */
+#define EVENTS_BURST 10
+
+static bool event_may_be_printed(struct device *device)
+{
+	uint64_t now = host_now_ns(device), earned;
+
+	earned = (now - device->event_ns) / 1000000000u;
+	if (!device->event_ns || earned) {
+		device->event_credit += earned;
+		if (!device->event_ns || device->event_credit > EVENTS_BURST)
+			device->event_credit = EVENTS_BURST;
+		device->event_ns = now;
+	}
+	if (!device->event_credit) {
+		device->events_left_out++;
+		return false;
+	}
+	device->event_credit--;
+	if (device->events_left_out)
+		fprintf(stderr, "event: %" PRIu64 " events of %s left out\n",
+			device->events_left_out, device->name);
+	device->events_left_out = 0;
+	return true;
+}
+
 void host_event(void *host, const struct cxlvm_event *event)
 {
 	static const char *const names[] = {
@@ -61,7 +90,8 @@ void host_event(void *host, const struct cxlvm_event *event)
 	};
 	const char *name = (size_t)event->kind < ARRAY_SIZE(names) ? names[event->kind] : NULL;
 
-	(void)host;
+	if (!event_may_be_printed(host))
+		return;
 	fprintf(stderr, "event: %s device=%s", name ? name : "unknown", event->device);
 	if (event->code)
 		fprintf(stderr, " error=%s", strerror(-event->code));

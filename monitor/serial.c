@@ -92,7 +92,9 @@ size_t serial_receive(void *opaque, const uint8_t *bytes, size_t n)
 	struct serial *serial = opaque;
 	size_t done = 0;
 
-	pthread_mutex_lock(&serial->lock);
+	/* The vCPU may be in here, waiting for output to drain: the keyboard must not wait too. */
+	if (pthread_mutex_trylock(&serial->lock))
+		return 0;
 	/* In loopback the line is cut; what comes in waits. */
 	if (!(serial->modem_control & UART_MCR_LOOP)) {
 		while (done < n && fifo_room(serial))

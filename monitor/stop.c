@@ -40,10 +40,18 @@ int stop_init(struct cxlvm_error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaddset(&action.sa_mask, signals[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		struct sigaction old;
+
+		/* nohup, and shells that start a job in the background, ignore for us. */
+		if (signals[i] != SIGALRM && signals[i] != SIGUSR1 &&
+		    !sigaction(signals[i], NULL, &old) && old.sa_handler == SIG_IGN)
+			continue;
 		if (sigaction(signals[i], &action, NULL))
 			return cxlvm_error_set(err, -errno, "cannot handle signal %d: %s",
 					       signals[i], strerror(errno));
 	}
+	/* Whoever started us may have blocked them. */
+	pthread_sigmask(SIG_UNBLOCK, &action.sa_mask, NULL);
 	/* A reader of the console that went away shows as an error of write. */
 	signal(SIGPIPE, SIG_IGN);
 	return 0;

@@ -335,18 +335,18 @@ int vm_system_reset(struct vm *vm, struct cxlvm_error *err)
 {
 	int results[CXLVM_WINDOWS_MAX] = { 0 };
 
+	/* A device that fails is dark; the machine is reset all the same. */
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
 		struct device *device = &vm->devices[i];
-		int code;
 
 		pthread_mutex_lock(&device->lock);
-		code = cxlvm_endpoint_reset_prepare(device->endpoint, CXLVM_RESET_SYSTEM, err);
+		results[i] =
+			cxlvm_endpoint_reset_prepare(device->endpoint, CXLVM_RESET_SYSTEM, err);
 		pthread_mutex_unlock(&device->lock);
-		if (code)
-			return code;
 	}
 	for (unsigned int i = 0; i < vm->n_devices; i++)
-		results[i] = device_reset_real(&vm->devices[i]);
+		if (!results[i])
+			results[i] = device_reset_real(&vm->devices[i]);
 	for (unsigned int i = 0; i < vm->n_bridges; i++)
 		host_bridge_reset(&vm->bridges[i]);
 	map_publish(&vm->map);

@@ -18,6 +18,24 @@ switches_only_where_asked() {
 		--break no-program
 }
 
+# A guest that writes the letter A to the serial port for ever, and a pipe that nobody reads:
+#   mov $0x41, %al; mov $0x3f8, %dx; 1: out %al, (%dx); jmp 1b
+stalled_reader() {
+	cp "$WORK/files/payload" "$WORK/files/noisy"
+	setup=$(od -An -tu1 -j 497 -N 1 "$WORK/files/noisy")
+	printf '\260\101\146\272\370\003\356\353\375' | dd of="$WORK/files/noisy" bs=1 \
+		seek=$(((setup + 1) * 512 + 512)) conv=notrunc 2>"$WORK/files/dd"
+	rm -f "$WORK/files/status"
+	{
+		status=0
+		timeout -s KILL 20 "$CXLVM" run --kernel "$WORK/files/noisy" --memory 128M \
+			--time-limit 2 2>"$WORK/files/noisy.err" || status=$?
+		echo "$status" >"$WORK/files/status"
+	} | sleep 6
+	want_equal "exit status" 1 "$(cat "$WORK/files/status")"
+	grep -q 'time-limit' "$WORK/files/noisy.err" || fail "no word about the limit"
+}
+
 BASE=$("$CXLVM" plan --json --memory 128M --device sim,size=256M | plan_window 0 base)
 sh "$PAYLOAD_TOOL" build "$WORK/files/payload"
 gcc -std=c11 -O2 -o "$WORK/files/pattern" lab/tools/pattern.c
@@ -31,6 +49,7 @@ if reason=$(have_kvm); then
 	check "the payload tests ran" grep -q '^1\.\.4$' "$WORK/store.tap"
 	sed '/^1\.\./d' "$WORK/store.tap" | sed 's/ok [0-9]* -/ok -/'
 	tap_n=$((tap_n + 4))
+	check "output that nobody reads does not defeat --time-limit" stalled_reader
 else
 	skip "payload guests on this machine" "$reason; they also run in the lab"
 fi

@@ -175,6 +175,9 @@ static int plan_kernel(struct boot *boot, const struct ram *ram, struct cxlvm_er
 	/* A relocatable one moves itself to its preferred address, or stays above it. */
 	boot->load = h->relocatable_kernel || !h->pref_address ? LAYOUT_KERNEL : h->pref_address;
 	runs_at = boot->load;
+	if (h->relocatable_kernel && h->kernel_alignment &&
+	    !(h->kernel_alignment & (h->kernel_alignment - 1)))
+		runs_at = align_up(runs_at, h->kernel_alignment);
 	if (h->relocatable_kernel && h->pref_address > runs_at)
 		runs_at = h->pref_address;
 	boot->run_end = boot->load + boot->payload_size;
@@ -228,26 +231,26 @@ static int place_initrd(const struct boot *boot, const struct ram *ram, uint64_t
 			uint64_t *initrd, struct cxlvm_error *err)
 {
 	uint64_t size = boot->initrd.fd >= 0 ? boot->initrd.size : 0;
+	uint64_t start = align_up(boot->run_end, PARAGRAPH);
 	uint64_t room;
 
 	if (end > boot->initrd_max)
 		end = boot->initrd_max;
-	room = end > boot->run_end ? end - boot->run_end : 0;
+	room = end > start ? end - start : 0;
 	if (size > room) {
 		cxlvm_error_set(
 			err, -ENOMEM,
 			"initrd '%s' of %llu bytes does not fit: between kernel (to 0x%llx) "
 			"and 0x%llx are %llu bytes",
-			boot->initrd.path, (unsigned long long)size,
-			(unsigned long long)boot->run_end, (unsigned long long)end,
-			(unsigned long long)room);
+			boot->initrd.path, (unsigned long long)size, (unsigned long long)start,
+			(unsigned long long)end, (unsigned long long)room);
 		cxlvm_error_hint(err, "give the guest more --memory than %llu MiB",
 				 (unsigned long long)(ram->size >> 20));
 		return -ENOMEM;
 	}
 	*initrd = align_down(end - size, PAGE);
-	if (size && *initrd < boot->run_end)
-		*initrd = align_up(boot->run_end, PARAGRAPH);
+	if (size && *initrd < start)
+		*initrd = start;
 	return 0;
 }
 

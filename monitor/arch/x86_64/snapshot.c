@@ -76,6 +76,9 @@ static int move(int fd, unsigned long request, const void *data, const char *nam
 	return 0;
 }
 
+/* KVM takes fewer than 256 at a time. */
+#define MSRS_AT_ONCE 128u
+
 /*
  * One call stops at the first register that KVM refuses and returns how many it did: leave that
  * one out and go on behind it.
@@ -86,19 +89,25 @@ static uint32_t move_msrs(int fd, unsigned long request, struct kvm_msr_entry *e
 	uint32_t kept = 0;
 
 	for (uint32_t done = 0; done < n;) {
+		uint32_t asked = n - done < MSRS_AT_ONCE ? n - done : MSRS_AT_ONCE;
 		int moved;
 
-		buffer->list.nmsrs = n - done;
-		memcpy(buffer->list.entries, entries + done, (n - done) * sizeof(*entries));
+		buffer->list.nmsrs = asked;
+		memcpy(buffer->list.entries, entries + done, asked * sizeof(*entries));
 		moved = kvm_ioctl(fd, request, (unsigned long)buffer);
 		if (moved < 0)
 			moved = 0;
 		memcpy(entries + kept, buffer->list.entries, (uint32_t)moved * sizeof(*entries));
 		kept += (uint32_t)moved;
-		done += (uint32_t)moved + 1;
+		done += (uint32_t)moved < asked ? (uint32_t)moved + 1 : asked;
 	}
 	return kept;
 }
+
+/* Variable ranges, and the fixed ones below 1 MiB (Intel SDM volume 4, table 2-2). */
+static const struct {
+	uint32_t first, last;
+} mtrrs[] = { { 0x200, 0x20f }, { 0x250, 0x250 }, { 0x258, 0x259 }, { 0x268, 0x26f } };
 
 static int list_msrs(const struct kvm *kvm, union msrs *buffer, uint32_t *n,
 		     struct cxlvm_error *err)
@@ -114,6 +123,10 @@ static int list_msrs(const struct kvm *kvm, union msrs *buffer, uint32_t *n,
 	*n = all.list.nmsrs;
 	for (uint32_t i = 0; i < *n; i++)
 		buffer->list.entries[i] = (struct kvm_msr_entry){ .index = all.list.indices[i] };
+	/* KVM does not list MTRRs: what a guest set must not outlive it (MAP-7). */
+	for (size_t i = 0; i < ARRAY_SIZE(mtrrs) && *n < MSRS_MAX; i++)
+		for (uint32_t msr = mtrrs[i].first; msr <= mtrrs[i].last && *n < MSRS_MAX; msr++)
+			buffer->list.entries[(*n)++] = (struct kvm_msr_entry){ .index = msr };
 	return 0;
 }
 
