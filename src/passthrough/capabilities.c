@@ -18,10 +18,10 @@ static int config_read(struct cxlvm_endpoint *ep, uint32_t offset, uint32_t *val
 	uint8_t bytes[4];
 	int ret = ep->ops.read(ep->device, CXLVM_REGION_CONFIG, offset, bytes, sizeof(bytes));
 
+	*value = ret ? 0 : get_le32(bytes);
 	if (ret)
 		return cxlvm_error_set(err, ret, "config space: read of 4 bytes at 0x%x: %s",
 				       offset, strerror(-ret));
-	*value = get_le32(bytes);
 	return 0;
 }
 

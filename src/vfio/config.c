@@ -18,10 +18,10 @@ int reader_dword(const struct reader *reader, uint32_t region, uint64_t offset, 
 	uint8_t bytes[4];
 	int ret = reader->ops->read(reader->device, region, offset, bytes, sizeof(bytes));
 
+	*value = ret ? 0 : get_le32(bytes);
 	if (ret)
 		return cxlvm_error_set(err, ret, "region %u: read of 4 bytes at 0x%" PRIx64 ": %s",
 				       region, offset, strerror(-ret));
-	*value = get_le32(bytes);
 	return 0;
 }
 
