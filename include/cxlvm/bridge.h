@@ -34,7 +34,9 @@ CXLVM_PUBLIC void cxlvm_bridge_destroy(struct cxlvm_bridge *bridge);
 CXLVM_PUBLIC void cxlvm_bridge_reset(struct cxlvm_bridge *bridge);
 
 /*
- * Show *decoder in decoder 0, read-only for the guest until the next call. size 0 takes it away.
+ * Show the range and port of *decoder in decoder 0, committed and locked, with global enable set,
+ * read-only for the guest until the next call. Of control only the target range type counts: a
+ * decoder that is shown here is always committed. size (bytes) 0 takes it away.
  * -EINVAL when base or size is no multiple of 256 MiB or the range wraps.
  */
 CXLVM_PUBLIC int cxlvm_bridge_publish(struct cxlvm_bridge *bridge,

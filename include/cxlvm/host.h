@@ -78,6 +78,7 @@ struct cxlvm_event {
 /*
  * Trace points. Ids, names, and the number and order of arguments are ABI: a host maps each id to
  * a static trace point of its own. Addresses are guest physical, never host physical.
+ * "error" and "result" are positive errno numbers, 0 for success; "result" is that of the verb.
  *   T(ID, name, arguments: names in order)
  */
 #define CXLVM_TRACE_LIST(T)                                                                       \
