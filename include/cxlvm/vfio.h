@@ -84,6 +84,16 @@ struct cxlvm_device_ops {
 	int (*usable)(void *device);
 };
 
+/* Memory of the host that a device may reach by DMA. */
+struct cxlvm_dma_range {
+	struct cxlvm_iova base; /* multiple of the host page size */
+	uint64_t size;          /* bytes, multiple of the host page size, not 0 */
+	void *address;          /* of the first byte in this process; valid until unmapped */
+	int fd;                 /* file of the memory, for a peer to map; -1: none. The caller's. */
+	uint64_t offset;        /* of the first byte in that file */
+	bool writable;          /* by the device */
+};
+
 /*
  * What a transport of the library offers to its host beyond device access. The engine never
  * calls these: resets are the host's (host operation device_reset).
@@ -95,8 +105,9 @@ struct cxlvm_transport_ops {
 	int (*reset)(void *device);
 
 	/*
-	 * Optional both, for devices with interrupts. Connect count eventfds, one per vector from start, to interrupt type index (2 is
-	 * MSI-X); a descriptor of -1 disconnects. The descriptors stay the caller's.
+	 * Optional both, for devices with interrupts. Connect count eventfds, one per vector from
+	 * start, to interrupt type index (2 is MSI-X); a descriptor of -1 disconnects. The
+	 * descriptors stay the caller's.
 	 */
 	int (*irq_set)(void *device, uint32_t index, uint32_t start, uint32_t count,
 		       const int *eventfds);
@@ -104,6 +115,15 @@ struct cxlvm_transport_ops {
 
 	/* Release the device. Nothing of it may be in use any more. */
 	void (*close)(void *device);
+
+	/*
+	 * Optional both: memory of the host (guest RAM) that the device may reach by DMA. dma_map
+	 * makes one range reachable, or nothing: -EEXIST when it overlaps another one, -ENOSPC,
+	 * -EINVAL, or what the IOMMU or the peer answered. dma_unmap takes away exactly one range
+	 * that was mapped, -ENOENT for another; when it returns no access is under way any more.
+	 */
+	int (*dma_map)(void *device, const struct cxlvm_dma_range *range, struct cxlvm_error *err);
+	int (*dma_unmap)(void *device, struct cxlvm_iova base, uint64_t size);
 };
 
 /* An opened device: copied by value, valid until transport->close. */
