@@ -124,7 +124,7 @@ static void host_enable(void *host, const struct cxlvm_memory_area *areas, size_
 	if (recorder->on_enable)
 		recorder->on_enable(recorder);
 	if (board->personality == PERSONALITY_OWN) {
-		/* DMA-5, and dma_never_skips_by_ownership */
+		/* DMA-5, and dma3_dma4_w32_dma_never_skips_by_ownership */
 		if (recorder->ops.dma_map && !recorder->dma_mapped)
 			fail_msg("memory enabled before it was mapped for DMA");
 		recorder->enabled = true;

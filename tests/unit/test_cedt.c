@@ -82,7 +82,7 @@ static void cedt_equals_the_worked_example(void **state)
 }
 
 /* The same bytes when cxlvm places block and window itself (window-base). */
-static void cedt_equals_the_worked_example_when_placed_by_cxlvm(void **state)
+static void acpi4_cedt_equals_the_worked_example_when_placed_by_cxlvm(void **state)
 {
 	struct vm_options options = { .place_from = 0x240000000 };
 	struct vm *vm = vm_create_options(&variants[OWN_FAKE_5], 1, &options);
@@ -144,7 +144,7 @@ static void acpi1_no_table_before_freeze(void **state)
 }
 
 /* ACPI-2, ACPI-3, ACPI-6: restrictions 0x15, UIDs agree; two devices. */
-static void acpi2_tables_of_two_devices(void **state)
+static void acpi2_acpi3_tables_of_two_devices(void **state)
 {
 	struct vm *vm = vm_create(&variants[OWN_FAKE_2], 2);
 	uint8_t table[256];
@@ -279,11 +279,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cedt_equals_the_worked_example),
-		cmocka_unit_test(cedt_equals_the_worked_example_when_placed_by_cxlvm),
+		cmocka_unit_test(acpi4_cedt_equals_the_worked_example_when_placed_by_cxlvm),
 		cmocka_unit_test(cedt_says_how_much_room_it_needs),
 		cmocka_unit_test(cedt_without_ids_has_a_right_checksum),
 		cmocka_unit_test(acpi1_no_table_before_freeze),
-		cmocka_unit_test(acpi2_tables_of_two_devices),
+		cmocka_unit_test(acpi2_acpi3_tables_of_two_devices),
 		cmocka_unit_test(aml_measures_and_never_writes_past_the_end),
 		cmocka_unit_test(aml_bridge_refuses_windows_on_the_wrong_side),
 		cmocka_unit_test(aml_root_object_is_acpi0017),

@@ -40,7 +40,7 @@ static void mem_enable_is_on_after_reset(void **state)
 	vm_stop(vm);
 }
 
-static void mem_enable_maps_and_unmaps(void **state)
+static void p3_mem_enable_maps_and_unmaps(void **state)
 {
 	struct vm *vm = started(state);
 	uint16_t on = (uint16_t)vm_config_read(vm, 0, control_at(vm), 2);
@@ -138,7 +138,7 @@ static void chk7_range_1_agrees_with_the_decoder(void **state)
 	vm_stop(vm);
 }
 
-static void chk7_ranges_hide_the_host_address(void **state)
+static void chk7_w15_ranges_hide_the_host_address(void **state)
 {
 	struct vm *vm = vm_create(*state, 1);
 	struct fake *fake = vm->devices[0].below.fake;
@@ -218,12 +218,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_ALL(mem_enable_is_on_after_reset),
 		TEST_ALL(config_is_dark_after_unrealize),
-		TEST_ALL(mem_enable_maps_and_unmaps),
+		TEST_ALL(p3_mem_enable_maps_and_unmaps),
 		TEST_ALL(mem_enable_by_wider_writes),
 		TEST_ALL(mem_enable_comes_back_with_a_system_reset),
 		TEST_FAKE(mem_enable_does_not_map_an_unusable_device),
 		TEST_ALL(chk7_range_1_agrees_with_the_decoder),
-		TEST_FAKE(chk7_ranges_hide_the_host_address),
+		TEST_FAKE(chk7_w15_ranges_hide_the_host_address),
 		TEST_FAKE(config_reads_pass_what_is_not_ours),
 		TEST_FAKE(pci_memory_space_does_not_gate_device_memory),
 	};

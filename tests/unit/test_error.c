@@ -6,7 +6,7 @@
 
 #include "test.h"
 
-static void error_first_one_wins(void **state)
+static void reg11_w25_first_error_wins(void **state)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 
@@ -98,7 +98,7 @@ static void trace_names_are_those_of_the_proposal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(error_first_one_wins),
+		cmocka_unit_test(reg11_w25_first_error_wins),
 		cmocka_unit_test(error_without_an_object_returns_the_code),
 		cmocka_unit_test(error_hint_belongs_to_the_first_error),
 		cmocka_unit_test(error_texts_are_terminated_when_cut),

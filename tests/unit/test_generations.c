@@ -34,7 +34,7 @@ static void refuse_rfc(void **state, unsigned int which, unsigned int bytes)
 	vm_stop(vm);
 }
 
-static void det3_r1_is_refused(void **state)
+static void det2_det3_r1_is_refused(void **state)
 {
 	refuse_rfc(state, FAKE_R1, 40);
 }
@@ -108,7 +108,7 @@ static void det3_capability_6_with_type_4_is_refused(void **state)
 }
 
 /* Contract 3.1: spans with host pages of 4 KiB and 64 KiB. */
-static void ovl2_spans_by_page_size(void **state)
+static void ovl2_w31_spans_by_page_size(void **state)
 {
 	static const uint64_t pages[] = { 0x1000, 0x2000, 0x10000 };
 
@@ -196,7 +196,7 @@ static void generation_6_with_memory_space_off(void **state)
 }
 
 /* Some 2n kernels do not let user space map the memory (REG-4). */
-static void reg4_generation_2n_without_mmap_is_refused(void **state)
+static void reg4_w26_generation_2n_without_mmap_is_refused(void **state)
 {
 	struct vm *vm = vm_create(*state, 1);
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
@@ -227,7 +227,7 @@ static void p6_memory_is_mapped_not_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST_FAKE_2(det3_r1_is_refused),
+		TEST_FAKE_2(det2_det3_r1_is_refused),
 		TEST_FAKE_2(det3_r2_is_refused),
 		TEST_FAKE_2(det3_r2_with_the_regions_of_generation_2_is_refused),
 		TEST_FAKE_ON(det3_generation_3_with_the_words_of_2_is_read_as_2_only_if_all_fits,
@@ -235,7 +235,7 @@ int main(void)
 		TEST_FAKE_ON(generation_3_block_of_another_size_is_refused, 3),
 		TEST_FAKE_2(det3_capability_6_with_type_4_is_refused),
 		TEST_FAKE_ON(det3_capability_6_with_type_4_is_refused, 3),
-		TEST_FAKE(ovl2_spans_by_page_size),
+		TEST_FAKE(ovl2_w31_spans_by_page_size),
 		TEST_FAKE_ON(ovl3_component_bar_without_areas, 3),
 		TEST_FAKE_ON(ovl3_component_bar_without_areas, 6),
 		TEST_FAKE_ON(det_geometry_capability_of_another_id, 4),
@@ -246,7 +246,7 @@ int main(void)
 		TEST_FAKE_ON(det_kernels_without_a_marker, 6),
 		TEST_SIM_ON(det_kernels_without_a_marker, 6),
 		TEST_FAKE_ON(generation_6_with_memory_space_off, 6),
-		TEST_FAKE_ON(reg4_generation_2n_without_mmap_is_refused, 2N),
+		TEST_FAKE_ON(reg4_w26_generation_2n_without_mmap_is_refused, 2N),
 		TEST_FAKE(p6_memory_is_mapped_not_read),
 	};
 

@@ -205,7 +205,7 @@ static void rst_hot_reset_that_loses_the_decoder(void **state)
 }
 
 /* PRG-2: a function-level reset is a config write; the kernel does it and does not say how. */
-static void flr_by_config_write(void **state)
+static void prg2_flr_by_config_write(void **state)
 {
 	struct vm *vm = started(state);
 	struct vm_snapshot before, after;
@@ -328,7 +328,7 @@ static void rst3_cxl_reset_that_fails_says_so(void **state)
 }
 
 /* PRG-3: D3hot takes the memory away, D0 brings it back; registers keep their values. */
-static void low_power_by_config_write(void **state)
+static void prg3_low_power_by_config_write(void **state)
 {
 	struct vm *vm = started(state);
 	struct vm_snapshot before, after;
@@ -374,7 +374,7 @@ static void recheck_maps_again_what_has_come_back(void **state)
 	vm_stop(vm);
 }
 
-static void hotplug_is_refused(void **state)
+static void w21_hotplug_is_refused(void **state)
 {
 	struct vm *vm = vm_create(*state, 1);
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
@@ -395,15 +395,15 @@ int main(void)
 		TEST_ALL(rst_eagain_is_repeated),
 		TEST_ALL(rst_known_failure_is_dark),
 		TEST_FAKE_TELLS(rst_hot_reset_that_loses_the_decoder),
-		TEST_FAKE(flr_by_config_write),
+		TEST_FAKE(prg2_flr_by_config_write),
 		TEST_SIM(flr_of_the_software_device),
 		TEST_FAKE(flr_of_a_device_without_it_is_a_plain_write),
 		TEST_FAKE(rst1_control_2_and_status_2_are_forgotten),
 		TEST_FAKE(rst3_cxl_reset_is_real),
 		TEST_FAKE(rst3_cxl_reset_that_fails_says_so),
-		TEST_FAKE(low_power_by_config_write),
+		TEST_FAKE(prg3_low_power_by_config_write),
 		TEST_FAKE(recheck_maps_again_what_has_come_back),
-		TEST_ALL(hotplug_is_refused),
+		TEST_ALL(w21_hotplug_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -290,7 +290,7 @@ static void win3_blocks_beyond_the_width_are_refused_all_or_nothing(void **state
 	cxlvm_machine_destroy(machine);
 }
 
-static void place_range_goes_above_everything(void **state)
+static void w36_place_range_goes_above_everything(void **state)
 {
 	struct cxlvm_window window = window_at(0x180000000, 0x10000000);
 	struct cxlvm_machine *machine = make(36, 0x100000000);
@@ -350,7 +350,7 @@ int main(void)
 		cmocka_unit_test(freeze_ends_all_changes),
 		cmocka_unit_test(freeze_places_blocks_around_ranges),
 		cmocka_unit_test(win3_blocks_beyond_the_width_are_refused_all_or_nothing),
-		cmocka_unit_test(place_range_goes_above_everything),
+		cmocka_unit_test(w36_place_range_goes_above_everything),
 		cmocka_unit_test(trace_patterns_count_names),
 		cmocka_unit_test(structures_say_their_size),
 	};

@@ -47,7 +47,7 @@ static void refused(struct vm *vm, int code, struct cxlvm_error *err)
 	vm_stop(vm);
 }
 
-static void match_no_window_names_the_bridge(void **state)
+static void w4_match_no_window_names_the_bridge(void **state)
 {
 	struct cxlvm_window w[] = { window("a", 0x140000000, 0x10000000, 13) };
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
@@ -81,7 +81,7 @@ static void match_interleaved_window_is_refused(void **state)
 	assert_message_has(&err, 2);
 }
 
-static void match_memory_larger_than_the_window_gives_both_sizes(void **state)
+static void p9_w8_match_memory_larger_than_the_window_gives_both_sizes(void **state)
 {
 	struct cxlvm_window w[] = { window("small", 0x140000000, 0x10000000, 12) };
 	struct vm *vm = with_windows(*state, w, 1);
@@ -183,10 +183,10 @@ int main(void)
 {
 #define QEMU(f) TEST_ON(f, QEMU_FAKE_2, "[qemu,fake 2]"), TEST_ON(f, QEMU_FAKE_5, "[qemu,fake 5]")
 	const struct CMUnitTest tests[] = {
-		QEMU(match_no_window_names_the_bridge),
+		QEMU(w4_match_no_window_names_the_bridge),
 		QEMU(match_two_windows_are_named),
 		QEMU(match_interleaved_window_is_refused),
-		QEMU(match_memory_larger_than_the_window_gives_both_sizes),
+		QEMU(p9_w8_match_memory_larger_than_the_window_gives_both_sizes),
 		QEMU(chk5_window_without_device_coherent_is_refused),
 		QEMU(match_window_base_inside_moves_the_decoder),
 		QEMU(match_window_base_outside_gives_both_numbers),

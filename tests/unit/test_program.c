@@ -182,7 +182,7 @@ static void prg_lock_found_is_cleared_with_a_warning(void **state)
 }
 
 /* Generations 3 to 6: no write to the register region, ever. */
-static void p1_generations_3_to_6_are_never_written(void **state)
+static void p1_w2_w11_generations_3_to_6_are_never_written(void **state)
 {
 	struct vm *vm = held(state);
 
@@ -278,7 +278,7 @@ static void fail_each(void **state, struct vm *(*make)(void **), enum fault_when
 	print_message("# %u kernel accesses failed in turn\n", failed);
 }
 
-static void p4_each_kernel_access_fails_before_its_effect(void **state)
+static void p4_w3_each_kernel_access_fails_before_its_effect(void **state)
 {
 	fail_each(state, held, FAULT_BEFORE);
 }
@@ -343,7 +343,7 @@ static void chk8_kernel_that_drops_writes_is_found_out(void **state)
 }
 
 /* One register after the other is not taken: each is compared, and the others are put back. */
-static void chk8_each_register_is_read_back(void **state)
+static void chk8_w10_each_register_is_read_back(void **state)
 {
 	static const unsigned int registers[] = { 0x10, 0x14, 0x20 };
 
@@ -414,7 +414,7 @@ static void prg_real_decoder_is_checked_each_time(void **state)
 }
 
 /* DMA-5 and 6.3: map, prepare, program, DMA, publish bridge, enable; nothing mapped twice. */
-static void prg_order_of_the_transaction(void **state)
+static void map4_dma5_prg_order_of_the_transaction(void **state)
 {
 	struct vm *vm = held(state);
 	const struct journal *journal = &vm->board.journal;
@@ -447,7 +447,7 @@ static void prg_order_of_the_transaction(void **state)
 }
 
 /* DMA-3: the device's own memory is always mapped for DMA; never skipped for whose it is. */
-static void dma_never_skips_by_ownership(void **state)
+static void dma3_dma4_w32_dma_never_skips_by_ownership(void **state)
 {
 	struct vm *vm = held(state);
 	const struct journal_entry *entry;
@@ -496,21 +496,21 @@ int main(void)
 		TEST_FAKE_ON(rst5_generation_2n_that_keeps_the_base_only, 2N),
 		TEST_FAKE_2(rst5_generation_2_is_written_after_each_reset),
 		TEST_FAKE_2(prg_lock_found_is_cleared_with_a_warning),
-		TEST_FAKE_ON(p1_generations_3_to_6_are_never_written, 3),
-		TEST_FAKE_ON(p1_generations_3_to_6_are_never_written, 4),
-		TEST_FAKE_ON(p1_generations_3_to_6_are_never_written, 5),
-		TEST_FAKE_ON(p1_generations_3_to_6_are_never_written, 6),
-		TEST_FAKE_2(p4_each_kernel_access_fails_before_its_effect),
+		TEST_FAKE_ON(p1_w2_w11_generations_3_to_6_are_never_written, 3),
+		TEST_FAKE_ON(p1_w2_w11_generations_3_to_6_are_never_written, 4),
+		TEST_FAKE_ON(p1_w2_w11_generations_3_to_6_are_never_written, 5),
+		TEST_FAKE_ON(p1_w2_w11_generations_3_to_6_are_never_written, 6),
+		TEST_FAKE_2(p4_w3_each_kernel_access_fails_before_its_effect),
 		TEST_FAKE_2(p4_each_kernel_access_fails_after_its_effect),
 		TEST_FAKE_2(p4_each_kernel_access_fails_with_a_lock_found),
 		TEST_FAKE_2(p4_device_that_stays_broken_is_unusable),
 		TEST_FAKE_2(chk8_kernel_that_drops_writes_is_found_out),
-		TEST_FAKE_2(chk8_each_register_is_read_back),
+		TEST_FAKE_2(chk8_w10_each_register_is_read_back),
 		TEST_FAKE_2(rst5_both_halves_of_the_base_count),
 		TEST_FAKE(prg_real_decoder_is_checked_each_time),
-		TEST_FAKE(prg_order_of_the_transaction),
-		TEST_ON(dma_never_skips_by_ownership, OWN_FAKE_2, "[own,fake 2]"),
-		TEST_ON(dma_never_skips_by_ownership, OWN_FAKE_5, "[own,fake 5]"),
+		TEST_FAKE(map4_dma5_prg_order_of_the_transaction),
+		TEST_ON(dma3_dma4_w32_dma_never_skips_by_ownership, OWN_FAKE_2, "[own,fake 2]"),
+		TEST_ON(dma3_dma4_w32_dma_never_skips_by_ownership, OWN_FAKE_5, "[own,fake 5]"),
 		TEST_FAKE(counters_of_programming),
 	};
 

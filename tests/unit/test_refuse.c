@@ -61,13 +61,13 @@ static const struct refusal refusals[] = {
 	{ "reg1_type_capability_missing", 0, MEMORY, 0x20, 2, 0x77, 0, 0, NULL },
 	{ "reg1_region_chain_loops", 456, REGISTERS, 0x34, 4, 0x20, -EPROTO, 0x20, NULL },
 	/* REG-2 */
-	{ "reg2_no_memory", 0, MEMORY, 0x10, 8, 0, 0, 0, "256 MiB" },
+	{ "reg2_w40_no_memory", 0, MEMORY, 0x10, 8, 0, 0, 0, "256 MiB" },
 	{ "reg2_not_a_multiple", 0, MEMORY, 0x10, 8, 0x18000000, 0, 0x18000000, NULL },
 	{ "reg2_huge_memory", 456, MEMORY, 0x10, 8, 0xfffffffff0000000, 0, 0, NULL },
 	/* REG-3 */
 	{ "reg3_decoder_larger_than_memory", 0, HARDWARE, 0x18, 4, 0x20000000, 0, 0x20000000,
 	  NULL },
-	{ "reg3_decoder_much_larger", 0, HARDWARE, 0x1c, 4, 1, 0, 0x110000000, NULL },
+	{ "reg3_w9_decoder_much_larger", 0, HARDWARE, 0x1c, 4, 1, 0, 0x110000000, NULL },
 	{ "reg3_decoder_smaller_than_memory", 456, MEMORY, 0x10, 8, 0x20000000, 0, 0x10000000,
 	  NULL },
 	{ "reg3_decoder_of_size_0", 0, HARDWARE, 0x18, 4, 0, 0, 0, NULL },
@@ -83,7 +83,7 @@ static const struct refusal refusals[] = {
 	{ "reg6_no_registers", 0, REGISTERS, 0x10, 8, 0, 0, 0, NULL },
 	/* REG-8, REG-9, CHK-5 */
 	{ "reg8_reserved_decoder_count", 0, HARDWARE, 0, 4, 0x0031370d, 0, 13, NULL },
-	{ "reg9_not_committed", 0, HARDWARE, 0x20, 4, 0x300, -ENXIO, 0x300, NULL },
+	{ "reg9_w27_not_committed", 0, HARDWARE, 0x20, 4, 0x300, -ENXIO, 0x300, NULL },
 	{ "reg9_commit_error", 0, HARDWARE, 0x20, 4, 0xf00, 0, 0xf00, NULL },
 	{ "reg9_interleaved", 0, HARDWARE, 0x20, 4, 0x710, 0, 0x710, NULL },
 	{ "reg9_dpa_skip", 0, HARDWARE, 0x24, 4, 0x10000000, 0, 0x10000000, NULL },
@@ -91,7 +91,7 @@ static const struct refusal refusals[] = {
 	{ "chk5_back_invalidate", 0, HARDWARE, 0x20, 4, 0x2700, 0, 0x2700, NULL },
 	/* OVL-1 */
 	{ "ovl1_bar_6", 2, INFO, 0x30, 1, 6, 0, 6, NULL },
-	{ "ovl1_bar_255", 2, INFO, 0x30, 1, 255, 0, 255, NULL },
+	{ "ovl1_w30_bar_255", 2, INFO, 0x30, 1, 255, 0, 255, NULL },
 	{ "ovl1_bar_not_implemented", 2, INFO, 0x30, 1, 4, 0, 4, NULL },
 	{ "ovl1_offset_past_the_bar", 2, INFO, 0x38, 8, 0x20000, 0, 0x20000, NULL },
 	{ "ovl1_offset_wraps", 2, INFO, 0x38, 8, 0xfffffffffffff000, 0, 0, NULL },
@@ -217,7 +217,7 @@ static void refuses_broken_devices(void **state)
 	assert_int_equal(try_all(*state, refusals, ARRAY_SIZE(refusals)), 0);
 }
 
-static void reg7_refuses_broken_arrays(void **state)
+static void reg7_w28_refuses_broken_arrays(void **state)
 {
 	assert_int_equal(try_all(*state, arrays, ARRAY_SIZE(arrays)), 0);
 }
@@ -303,7 +303,7 @@ static void reg1_a_region_twice_is_refused(void **state)
 }
 
 /* Only one decoder is supported: others may exist, but not be committed. */
-static void reg8_second_committed_decoder_is_refused(void **state)
+static void reg8_w13_second_committed_decoder_is_refused(void **state)
 {
 	struct vm *vm = vm_create(*state, 1);
 	struct fake *fake = vm->devices[0].below.fake;
@@ -438,10 +438,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_FAKE(refuses_broken_devices),
-		TEST_FAKE(reg7_refuses_broken_arrays),
+		TEST_FAKE(reg7_w28_refuses_broken_arrays),
 		TEST_FAKE(reg5_refuses_bad_sparse_areas),
 		TEST_FAKE(reg1_a_region_twice_is_refused),
-		TEST_FAKE_2(reg8_second_committed_decoder_is_refused),
+		TEST_FAKE_2(reg8_w13_second_committed_decoder_is_refused),
 		TEST_ON(chk5_host_only_decoder_is_refused, OWN_FAKE_2, "[own,fake 2]"),
 		TEST_ON(chk5_host_only_decoder_is_refused, OWN_FAKE_3, "[own,fake 3]"),
 		TEST_ON(chk5_host_only_decoder_is_refused, OWN_FAKE_4, "[own,fake 4]"),

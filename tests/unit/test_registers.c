@@ -47,7 +47,7 @@ static void state_equals_what_the_guest_reads(void **state)
 	vm_stop(vm);
 }
 
-static void access_rules_for_reads_in_the_hdm_block(void **state)
+static void w20_access_rules_for_reads_in_the_hdm_block(void **state)
 {
 	struct vm *vm = started(state);
 	uint64_t hdm = vm->devices[0].hdm;
@@ -102,7 +102,7 @@ static void access_rules_for_writes_are_counted(void **state)
 }
 
 /* Contract 3.3, section 9: a locked decoder does not move, whatever is written, however wide. */
-static void locked_decoder_ignores_all_guest_writes(void **state)
+static void w17_locked_decoder_ignores_all_guest_writes(void **state)
 {
 	static const uint64_t values[] = { 0,      UINT64_MAX, 0x200,      0x600,
 					   0x2000, 0x10000000, 0x80000000, 0x0123456789abcdef };
@@ -138,7 +138,7 @@ static void locked_decoder_ignores_all_guest_writes(void **state)
 }
 
 /* CHK-6 and 3.3: decoder enable stays 1; bit 0 only where the capability advertises poison. */
-static void chk6_global_enable_stays_on(void **state)
+static void chk6_w14_global_enable_stays_on(void **state)
 {
 	struct vm *vm = started(state);
 	uint64_t hdm = vm->devices[0].hdm;
@@ -378,10 +378,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_ALL(hdm_block_shows_the_published_decoder),
 		TEST_ALL(state_equals_what_the_guest_reads),
-		TEST_ALL(access_rules_for_reads_in_the_hdm_block),
+		TEST_ALL(w20_access_rules_for_reads_in_the_hdm_block),
 		TEST_ALL(access_rules_for_writes_are_counted),
-		TEST_ALL(locked_decoder_ignores_all_guest_writes),
-		TEST_ALL(chk6_global_enable_stays_on),
+		TEST_ALL(w17_locked_decoder_ignores_all_guest_writes),
+		TEST_ALL(chk6_w14_global_enable_stays_on),
 		TEST_FAKE(p2_no_host_address_is_visible),
 		TEST_FAKE_TELLS(p2_traces_and_events_hold_no_host_address),
 		TEST_FAKE(ovl2_the_rest_of_the_page_is_relayed),

@@ -16,7 +16,7 @@ static struct vm *started(void **state, unsigned int n)
 }
 
 /* PRG-1: program at the end of every system reset, the first included; PRG-4: not before. */
-static void prg1_programs_at_every_system_reset(void **state)
+static void prg1_prg4_w1_programs_at_every_system_reset(void **state)
 {
 	struct vm *vm = vm_create(*state, 2);
 	bool qemu = vm->variant->personality == PERSONALITY_QEMU;
@@ -75,7 +75,7 @@ static void rst1_after_100_resets_as_after_the_first(void **state)
 }
 
 /* RST-2: between prepare and done nothing is mapped and the decoder shows its reset values. */
-static void rst2_prepare_takes_the_memory_away(void **state)
+static void rst2_w33_prepare_takes_the_memory_away(void **state)
 {
 	struct vm *vm = started(state, 1);
 	const struct vm_device *device = &vm->devices[0];
@@ -220,7 +220,7 @@ static void rst_what_is_no_kind_is_refused(void **state)
 }
 
 /* MAP-5: EFAULT without address. Usable: nothing; not usable: the map is disabled, VM goes on. */
-static void recheck_disables_what_is_not_usable(void **state)
+static void map5_recheck_disables_what_is_not_usable(void **state)
 {
 	struct vm *vm = started(state, 1);
 	struct fake *fake = vm->devices[0].below.fake;
@@ -317,7 +317,7 @@ static void map2_large_memory_is_congruent_modulo_1_gib(void **state)
 }
 
 /* Dark: ones, vanishing writes, no device call (the tap asserts it), claim gone; idempotent. */
-static void unrealize_is_dark(void **state)
+static void w23_unrealize_is_dark(void **state)
 {
 	struct vm *vm = started(state, 1);
 	struct vm_device *device = &vm->devices[0];
@@ -375,22 +375,22 @@ static void life2_unrealize_between_prepare_and_done(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST_ALL(prg1_programs_at_every_system_reset),
+		TEST_ALL(prg1_prg4_w1_programs_at_every_system_reset),
 		TEST_ALL(rst1_after_100_resets_as_after_the_first),
-		TEST_ALL(rst2_prepare_takes_the_memory_away),
+		TEST_ALL(rst2_w33_prepare_takes_the_memory_away),
 		TEST_ALL(rst_all_ways_of_a_system_reset_end_alike),
 		TEST_FAKE(rst_memory_space_is_set_again_in_reset_done),
 		TEST_FAKE_TELLS(rst_results_are_not_believed),
 		TEST_FAKE(rst3_failed_reset_maps_nothing),
 		TEST_FAKE_TELLS(rst_a_broken_device_leaves_the_other_alone),
 		TEST_ALL(rst_what_is_no_kind_is_refused),
-		TEST_FAKE(recheck_disables_what_is_not_usable),
+		TEST_FAKE(map5_recheck_disables_what_is_not_usable),
 		TEST_FAKE(recheck_of_a_silent_device),
 		TEST_ALL(map6_host_owns_address),
 		TEST_ALL(map2_addresses_are_congruent),
 		TEST_ON(map2_large_memory_is_congruent_modulo_1_gib, OWN_FAKE_2, "[own,fake 2]"),
 		TEST_ON(map2_large_memory_is_congruent_modulo_1_gib, OWN_FAKE_5, "[own,fake 5]"),
-		TEST_ALL(unrealize_is_dark),
+		TEST_ALL(w23_unrealize_is_dark),
 		TEST_ALL(free_alone_is_enough),
 		TEST_ALL(life2_unrealize_between_prepare_and_done),
 	};

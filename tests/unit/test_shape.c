@@ -10,7 +10,7 @@ static struct fake *fake_of(struct vm *vm)
 	return vm->devices[0].below.fake;
 }
 
-static void shape_golden_bytes_are_understood(void **state)
+static void w29_shape_golden_bytes_are_understood(void **state)
 {
 	const struct variant *variant = *state;
 	struct vm *vm = vm_create(variant, 1);
@@ -150,7 +150,7 @@ static void det_unknown_capabilities_and_flags_are_skipped(void **state)
 }
 
 /* Generations 2 and 3: the decoder's size is presented when it is the smaller one (REG-3). */
-static void reg3_generations_2_and_3_present_a_smaller_decoder(void **state)
+static void reg3_chk3_generations_2_and_3_present_a_smaller_decoder(void **state)
 {
 	struct vm *vm = vm_create(*state, 1);
 	struct fake *fake = fake_of(vm);
@@ -202,7 +202,7 @@ static void hdm_capability_shows_what_is_supported(void **state)
 }
 
 /* CHK-4: granularity is presented as 0, whatever hardware has; committed but not locked is fine. */
-static void chk4_granularity_and_lock_of_hardware_do_not_show(void **state)
+static void chk4_w12_granularity_and_lock_of_hardware_do_not_show(void **state)
 {
 	struct vm *vm = vm_create(*state, 1);
 	struct fake *fake = fake_of(vm);
@@ -244,20 +244,20 @@ static void usable_operation_is_asked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST_FAKE(shape_golden_bytes_are_understood),
+		TEST_FAKE(w29_shape_golden_bytes_are_understood),
 		TEST_SIM(shape_sim_is_understood),
 		TEST_ALL(realize_programs_and_maps_nothing),
 		TEST_FAKE(ovl2_large_host_pages_trap_the_whole_block),
 		TEST_FAKE(ovl4_excluded_ranges_are_cut_out),
 		TEST_FAKE(reg5_unsorted_sparse_areas_are_sorted),
 		TEST_FAKE(det_unknown_capabilities_and_flags_are_skipped),
-		TEST_FAKE_2(reg3_generations_2_and_3_present_a_smaller_decoder),
-		TEST_FAKE_ON(reg3_generations_2_and_3_present_a_smaller_decoder, 2N),
-		TEST_FAKE_ON(reg3_generations_2_and_3_present_a_smaller_decoder, 3),
+		TEST_FAKE_2(reg3_chk3_generations_2_and_3_present_a_smaller_decoder),
+		TEST_FAKE_ON(reg3_chk3_generations_2_and_3_present_a_smaller_decoder, 2N),
+		TEST_FAKE_ON(reg3_chk3_generations_2_and_3_present_a_smaller_decoder, 3),
 		TEST_FAKE_2(reg8_generation_2_shows_one_of_many_decoders),
 		TEST_FAKE_ON(reg8_generation_2_shows_one_of_many_decoders, 2N),
 		TEST_FAKE(hdm_capability_shows_what_is_supported),
-		TEST_FAKE(chk4_granularity_and_lock_of_hardware_do_not_show),
+		TEST_FAKE(chk4_w12_granularity_and_lock_of_hardware_do_not_show),
 		TEST_FAKE(usable_operation_is_asked),
 	};
 

@@ -72,7 +72,7 @@ static void win2_automatic_placement_avoids_explicit_bases(void **state)
 }
 
 /* Unaligned, zero, in RAM, beyond the width, over the other window: refused with the numbers. */
-static void win2_bad_window_bases_are_refused(void **state)
+static void chk1_chk2_win5_w5_w39_bad_window_bases_are_refused(void **state)
 {
 	static const struct {
 		uint64_t base;
@@ -126,7 +126,7 @@ static void win2_bad_window_bases_are_refused(void **state)
 }
 
 /* WIN-4: a window that does not fit is an error at freeze, and nothing was placed. */
-static void win4_window_that_does_not_fit_is_an_error(void **state)
+static void win4_w6_window_that_does_not_fit_is_an_error(void **state)
 {
 	struct vm_options options = { .phys_bits = 33, .place_from = 0x1c0000000 };
 	struct vm *vm = vm_create_options(own(state), 1, &options);
@@ -141,7 +141,7 @@ static void win4_window_that_does_not_fit_is_an_error(void **state)
 }
 
 /* WIN-3: usable I/O addresses end before the window, or have a hole in it. */
-static void win3_window_outside_usable_iova_is_refused(void **state)
+static void win3_w37_window_outside_usable_iova_is_refused(void **state)
 {
 	static const struct cxlvm_iova_range ends[] = { { { 0 }, { VM_WINDOW(0) - 1 } } };
 	static const struct cxlvm_iova_range hole[] = { { { 0 }, { VM_WINDOW(0) + 0x1000000 - 1 } },
@@ -202,7 +202,7 @@ static void claim_second_device_names_the_first(void **state)
 }
 
 /* LIFE-3: the claim goes with unrealize, before free; then another device may have the window. */
-static void life3_window_can_be_claimed_again(void **state)
+static void life3_w38_window_can_be_claimed_again(void **state)
 {
 	struct vm *vm = vm_create(*state, 2);
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
@@ -288,12 +288,12 @@ int main(void)
 		OWN(win1_two_devices_are_placed_in_order),
 		OWN(win6_window_base_moves_one_window),
 		OWN(win2_automatic_placement_avoids_explicit_bases),
-		OWN(win2_bad_window_bases_are_refused),
-		OWN(win4_window_that_does_not_fit_is_an_error),
-		TEST_FAKE(win3_window_outside_usable_iova_is_refused),
+		OWN(chk1_chk2_win5_w5_w39_bad_window_bases_are_refused),
+		OWN(win4_w6_window_that_does_not_fit_is_an_error),
+		TEST_FAKE(win3_w37_window_outside_usable_iova_is_refused),
 		TEST_FAKE(bridge_that_does_not_exist_is_refused),
 		TEST_FAKE(claim_second_device_names_the_first),
-		QEMU(life3_window_can_be_claimed_again),
+		QEMU(life3_w38_window_can_be_claimed_again),
 		OWN(life3_unrealize_frees_the_window_of_own_placement),
 		OWN(life1_reservation_goes_with_the_device),
 		OWN(realize_after_own_freeze_is_refused),
