@@ -9,8 +9,7 @@
 
 #include "base/math.h"
 
-/* Where the table has HDM Decoder 0 Control. */
-#define CONTROL_DWORD 8u
+#define CONTROL_DWORD (HDM_CTL_COMMIT_AT / 4u)
 
 /* The committed bit tells that the range is there: released after it, acquired before it. */
 static void store_control(uint32_t *hdm, uint32_t control)

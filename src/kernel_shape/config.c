@@ -11,22 +11,23 @@
 #include "base/math.h"
 #include "kernel_shape/facts.h"
 
-/* Registers of the CXL Device DVSEC. */
-#define CONTROL       0x0cu
-#define STATUS        0x0eu
-#define CONTROL2      0x10u
-#define STATUS2       0x12u
-#define LOCK          0x14u
-#define RANGE_1_BASE  0x20u
-#define RANGE_2_BASE  0x30u
-#define RANGE_BASE_SZ 0x08u
+/* Registers of the CXL Device DVSEC, by a row of each. */
+#define CONTROL       CXLDEV_MEM_ENABLE_AT
+#define STATUS        CXLDEV_VIRAL_STATUS_AT
+#define CONTROL2      CXLDEV_INITIATE_RESET_AT
+#define STATUS2       CXLDEV_RESET_COMPLETE_AT
+#define LOCK          CXLDEV_CONFIG_LOCK_AT
+#define RANGE_1_BASE  CXLDEV_RANGE1_BASE_HIGH_AT
+#define RANGE_2_BASE  CXLDEV_RANGE2_BASE_HIGH_AT
+#define RANGE_BASE_SZ 8u /* high and low */
 
 /* Bits of CXL Control 2, and of CXL Status 2 that tell how it went. */
-#define INITIATE_WRITE_BACK 0x0002u
-#define INITIATE_RESET      0x0004u
-#define CACHE_INVALID       0x0001u
-#define RESET_COMPLETE      0x0002u
-#define RESET_ERROR         0x0004u
+#define BIT_OF(row)         (1u << dvsec_device_table.rows[row].lsb)
+#define INITIATE_WRITE_BACK BIT_OF(CXLDEV_INITIATE_WB)
+#define INITIATE_RESET      BIT_OF(CXLDEV_INITIATE_RESET)
+#define CACHE_INVALID       BIT_OF(CXLDEV_CACHE_INVALID)
+#define RESET_COMPLETE      BIT_OF(CXLDEV_RESET_COMPLETE)
+#define RESET_ERROR         BIT_OF(CXLDEV_RESET_ERROR)
 
 unsigned int shape_access_piece(uint64_t offset, size_t len)
 {
@@ -158,7 +159,7 @@ static void dvsec_write(struct kernel_shape *shape, uint32_t at, uint16_t mask, 
 		now |= facts->control_ones;
 	dvsec_set(shape, at, now);
 	if (at == CONTROL2 && now & (INITIATE_WRITE_BACK | INITIATE_RESET))
-		initiate(shape, now & (INITIATE_WRITE_BACK | INITIATE_RESET));
+		initiate(shape, (uint16_t)(now & (INITIATE_WRITE_BACK | INITIATE_RESET)));
 }
 
 /* A naturally aligned write of 1, 2 or 4 bytes, as one or two registers. */

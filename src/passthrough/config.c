@@ -13,10 +13,10 @@
 #include "regs/pci.h"
 
 #define ROW(id)         (&dvsec_device_table.rows[id])
-#define CONTROL_OFFSET  (ROW(CXLDEV_MEM_ENABLE)->offset)
-#define CONTROL2_OFFSET (ROW(CXLDEV_INITIATE_RESET)->offset)
-#define STATUS2_OFFSET  (ROW(CXLDEV_RESET_COMPLETE)->offset)
-#define LOCK_OFFSET     (ROW(CXLDEV_CONFIG_LOCK)->offset)
+#define CONTROL_OFFSET  CXLDEV_MEM_ENABLE_AT
+#define CONTROL2_OFFSET CXLDEV_INITIATE_RESET_AT
+#define STATUS2_OFFSET  CXLDEV_RESET_COMPLETE_AT
+#define LOCK_OFFSET     CXLDEV_CONFIG_LOCK_AT
 
 /* How long the kernel may take with a CXL reset that the guest's write started. */
 #define CXL_RESET_TIMEOUT_MS 2000

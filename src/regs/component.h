@@ -94,6 +94,8 @@ enum cm_array_row { CM_ARRAY_LIST(REG_ID) CM_ARRAY_ROWS };
 enum cm_entry_row { CM_ENTRY_LIST(REG_ID) CM_ENTRY_ROWS };
 enum ras_row { RAS_LIST(REG_ID) RAS_ROWS };
 enum hdm_row { HDM_LIST(REG_ID) HDM_ROWS };
+
+enum hdm_at { HDM_LIST(REG_AT) };
 /* clang-format on */
 
 extern const struct reg_table cm_array_table;

@@ -146,6 +146,8 @@ enum dvsec_gpf_port_row { DVSEC_GPF_PORT_LIST(REG_ID) DVSEC_GPF_PORT_ROWS };
 enum dvsec_gpf_device_row { DVSEC_GPF_DEVICE_LIST(REG_ID) DVSEC_GPF_DEVICE_ROWS };
 enum dvsec_flex_bus_row { DVSEC_FLEX_BUS_LIST(REG_ID) DVSEC_FLEX_BUS_ROWS };
 enum dvsec_locator_row { DVSEC_LOCATOR_LIST(REG_ID) DVSEC_LOCATOR_ROWS };
+
+enum dvsec_device_at { DVSEC_DEVICE_LIST(REG_AT) };
 /* clang-format on */
 
 extern const struct reg_table dvsec_header_table;

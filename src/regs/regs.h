@@ -43,9 +43,11 @@ struct reg_table {
 
 /*
  * Tables are lists of R(ID, offset, width, lsb, bits, access, reset, name, section). The list
- * makes the enumeration of row ids (REG_ID) and the rows themselves (REG_ROW).
+ * makes the enumeration of row ids (REG_ID), the rows themselves (REG_ROW), and, where a constant is
+ * needed, the offset of each row's register as ID_AT (REG_AT).
  */
-#define REG_ID(id, ...) id,
+#define REG_ID(id, ...)      id,
+#define REG_AT(id, off, ...) id##_AT = (off),
 #define REG_ROW(id, off, w, l, n, acc, rst, text, sect) \
 	[id] = { .name = (text),                        \
 		 .section = (sect),                     \
