@@ -16,6 +16,7 @@
 
 #include "base/math.h"
 #include "kernel_shape/shape.h"
+#include "vfio/map_file.h"
 
 /*
  * Where the firmware of the imaginary host committed the decoder. It is visible in the raw
@@ -96,44 +97,19 @@ static int sim_write(void *device, uint32_t region, uint64_t offset, const void 
 	return kernel_shape_write(&sim->shape, region, offset, buf, len);
 }
 
-/*
- * Reserve more address space than needed, put the mapping where it is congruent to the guest
- * address, and give the rest back (MAP-2).
- */
 static int sim_map(void *device, const struct cxlvm_map_request *request, void **address)
 {
 	struct sim *sim = device;
-	uint64_t align = request->alignment, size = request->size, at;
-	char *space, *want;
+	int ret;
 
-	if (request->region != SHAPE_REGION_MEMORY || !size || !is_power_of_two(align) ||
-	    align < sim->page_size || !is_aligned(request->offset | size, sim->page_size) ||
-	    !range_fits(request->offset, size, sim->memory_size) || size > UINT64_MAX - align)
+	if (request->region != SHAPE_REGION_MEMORY ||
+	    !range_fits(request->offset, request->size, sim->memory_size))
 		return -EINVAL;
-	space = mmap(NULL, size + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-		     0);
-	if (space == MAP_FAILED)
-		return -errno;
-	at = (request->guest.value - (uintptr_t)space) & (align - 1);
-	want = space + at;
-	if (mmap(want, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED,
-		 sim->fd, (off_t)request->offset) == MAP_FAILED) {
-		int ret = -errno;
-
-		munmap(space, size + align);
+	ret = map_file(request, sim->fd, request->offset, sim->page_size, address);
+	if (ret)
 		return ret;
-	}
-	if (at)
-		munmap(space, at);
-	if (align - at)
-		munmap(want + size, align - at);
-	/* Hints; huge pages also depend on the system's setting. */
-	(void)madvise(want, size, MADV_HUGEPAGE);
-	(void)madvise(want, size, MADV_DONTDUMP);
-	(void)madvise(want, size, MADV_DONTFORK);
 	free(sim->made_file);
 	sim->made_file = NULL;
-	*address = want;
 	return 0;
 }
 
