@@ -81,8 +81,10 @@ int swdev_init(struct swdev *dev, const struct swdev_config *settings)
 	reg_set(config, 0, &header[PCI_SUBSYSTEM], SWDEV_DEVICE);
 	reg_set(config, 0, &header[PCI_CAP_POINTER], SWDEV_PCIE);
 	reg_set(config, 0, &header[PCI_MEMORY_SPACE], 1);
-	reg_set(config, 0, &pci_bar_table.rows[PCI_BAR_TYPE],
-		pci_bar_table.rows[PCI_BAR_TYPE].reset);
+	for (unsigned int i = 0; i < PCI_BARS; i++)
+		if (swdev_bar_size(i))
+			reg_set(config, 4 * i, &pci_bar_table.rows[PCI_BAR_TYPE],
+				pci_bar_table.rows[PCI_BAR_TYPE].reset);
 	swdev_reset(dev);
 	return 0;
 }
@@ -90,6 +92,9 @@ int swdev_init(struct swdev *dev, const struct swdev_config *settings)
 void swdev_reset(struct swdev *dev)
 {
 	regs_reset(&pcie_table, dev->config, SWDEV_PCIE);
+	msix_reset(dev);
+	reg_set(dev->config, SWDEV_PCIE, &pci_capability_table.rows[PCI_CAPABILITY_NEXT],
+		SWDEV_MSIX);
 	regs_reset(&dsn_table, dev->config, DSN_OFFSET);
 	reg_set(dev->config, DSN_OFFSET, &dsn_table.rows[DSN_CAP_NEXT], SWDEV_DVSEC_DEVICE);
 	reg_set(dev->config, DSN_OFFSET, &dsn_table.rows[DSN_LOW], (uint32_t)dev->settings.serial);
@@ -97,6 +102,7 @@ void swdev_reset(struct swdev *dev)
 		(uint32_t)(dev->settings.serial >> 32));
 	reset_dvsecs(dev);
 	reset_component(dev);
+	engine_reset(dev);
 }
 
 uint32_t swdev_config_read(const struct swdev *dev, uint32_t offset, unsigned int length)
@@ -120,16 +126,29 @@ static bool is_locked_away(const struct swdev *dev, uint32_t offset)
 	return false;
 }
 
+static void write_bars(struct swdev *dev, uint32_t offset, unsigned int length, uint32_t value)
+{
+	const struct reg_row *low = &pci_bar_table.rows[PCI_BAR_LOW];
+
+	for (unsigned int i = 0; i < PCI_BARS; i++) {
+		uint32_t size = swdev_bar_size(i);
+
+		if (!size)
+			continue;
+		regs_write(&pci_bar_table, dev->config, 4 * i, offset, length, value);
+		/* Address bits below the size of the BAR read 0. */
+		reg_set(dev->config, 4 * i, low,
+			reg_get(dev->config, 4 * i, low) & ~((size >> 4) - 1));
+	}
+}
+
 void swdev_config_write(struct swdev *dev, uint32_t offset, unsigned int length, uint32_t value)
 {
-	const struct reg_row *bar = pci_bar_table.rows;
-
 	regs_write(&pci_header_table, dev->config, 0, offset, length, value);
+	write_bars(dev, offset, length, value);
 	regs_write(&pcie_table, dev->config, SWDEV_PCIE, offset, length, value);
-	regs_write(&pci_bar_table, dev->config, 0, offset, length, value);
-	/* Address bits below the size of the BAR read 0. */
-	reg_set(dev->config, 0, &bar[PCI_BAR_LOW],
-		reg_get(dev->config, 0, &bar[PCI_BAR_LOW]) & ~((SWDEV_BAR_SIZE >> 4) - 1));
+	regs_write(&msix_table, dev->config, SWDEV_MSIX, offset, length, value);
+	msix_deliver(dev);
 	/* Byte by byte, as only some bytes of a wide write may be locked. */
 	for (unsigned int i = 0; i < length; i++)
 		if (!is_locked_away(dev, offset + i))
@@ -137,7 +156,21 @@ void swdev_config_write(struct swdev *dev, uint32_t offset, unsigned int length,
 					 value >> (8 * i) & 0xff);
 }
 
-uint64_t swdev_bar_read(const struct swdev *dev, uint32_t offset, unsigned int length)
+uint32_t swdev_bar_size(unsigned int bar)
+{
+	switch (bar) {
+	case SWDEV_BAR:
+		return SWDEV_BAR_SIZE;
+	case SWDEV_ENGINE_BAR:
+		return SWDEV_ENGINE_BAR_SIZE;
+	case SWDEV_MSIX_BAR:
+		return SWDEV_MSIX_BAR_SIZE;
+	default:
+		return 0;
+	}
+}
+
+static uint64_t component_read(const struct swdev *dev, uint32_t offset, unsigned int length)
 {
 	uint32_t cm = SWDEV_BLOCK_OFFSET + CM_OFFSET;
 
@@ -146,7 +179,7 @@ uint64_t swdev_bar_read(const struct swdev *dev, uint32_t offset, unsigned int l
 	return regs_read(dev->cm, offset - cm, length);
 }
 
-void swdev_bar_write(struct swdev *dev, uint32_t offset, unsigned int length, uint64_t value)
+static void component_write(struct swdev *dev, uint32_t offset, unsigned int length, uint64_t value)
 {
 	uint32_t cm = SWDEV_BLOCK_OFFSET + CM_OFFSET;
 
@@ -156,7 +189,41 @@ void swdev_bar_write(struct swdev *dev, uint32_t offset, unsigned int length, ui
 	regs_write(&ras_table, dev->cm, SWDEV_RAS_OFFSET, offset - cm, length, value);
 }
 
+uint64_t swdev_bar_read(const struct swdev *dev, unsigned int bar, uint32_t offset,
+			unsigned int length)
+{
+	switch (bar) {
+	case SWDEV_ENGINE_BAR:
+		return engine_read(dev, offset, length);
+	case SWDEV_MSIX_BAR:
+		return msix_read(dev, offset, length);
+	default:
+		return component_read(dev, offset, length);
+	}
+}
+
+void swdev_bar_write(struct swdev *dev, unsigned int bar, uint32_t offset, unsigned int length,
+		     uint64_t value)
+{
+	switch (bar) {
+	case SWDEV_ENGINE_BAR:
+		engine_write(dev, offset, length, value);
+		break;
+	case SWDEV_MSIX_BAR:
+		msix_write(dev, offset, length, value);
+		break;
+	default:
+		component_write(dev, offset, length, value);
+		break;
+	}
+}
+
 bool swdev_memory_space(const struct swdev *dev)
 {
 	return reg_get(dev->config, 0, &pci_header_table.rows[PCI_MEMORY_SPACE]);
+}
+
+bool swdev_bus_master(const struct swdev *dev)
+{
+	return reg_get(dev->config, 0, &pci_header_table.rows[PCI_BUS_MASTER]);
 }

@@ -2,12 +2,15 @@
 /*
  * The software CXL Type-2 device as the host's hardware would be: config space with the CXL
  * DVSECs, a component block with RAS and one HDM decoder that firmware committed and locked at a
- * host physical address. Freestanding: no memory behind it, the owner keeps that.
+ * host physical address, a copy engine and MSI-X. Freestanding: no memory behind it, the owner keeps
+ * that.
  */
 #ifndef CXLVM_DEVICE_DEVICE_H
 #define CXLVM_DEVICE_DEVICE_H
 
 #include "decoder/decoder.h"
+#include "device/engine.h"
+#include "device/msix.h"
 #include "regs/component.h"
 #include "regs/pci.h"
 
@@ -28,27 +31,36 @@ struct swdev_config {
 	uint64_t memory_size; /* multiple of 256 MiB, not 0 */
 	uint64_t serial;
 	struct cxlvm_hpa base; /* where firmware committed decoder 0 */
+	/* What the copy engine and MSI-X reach. The owner's, as long as the device; NULL: nothing. */
+	const struct swdev_bus *bus;
 };
 
 struct swdev {
 	struct swdev_config settings;
 	uint32_t config[PCI_CONFIG_DWORDS];
 	uint32_t cm[CM_DWORDS];
+	struct swdev_engine engine;
+	struct swdev_msix msix;
 };
 
 /* Power on, firmware included: decoder 0 committed, Memory Space on. -EINVAL for bad settings. */
 int swdev_init(struct swdev *dev, const struct swdev_config *settings);
 
-/* Back to that state, except BARs and command register. */
+/* Back to that state, except BARs and command register. A copy under way ends without a word. */
 void swdev_reset(struct swdev *dev);
 
 /* Config space; length 1, 2 or 4, naturally aligned, below 4 KiB (the caller checks). */
 uint32_t swdev_config_read(const struct swdev *dev, uint32_t offset, unsigned int length);
 void swdev_config_write(struct swdev *dev, uint32_t offset, unsigned int length, uint32_t value);
 
-/* BAR 0; any length up to 8 inside the BAR (the caller checks). */
-uint64_t swdev_bar_read(const struct swdev *dev, uint32_t offset, unsigned int length);
-void swdev_bar_write(struct swdev *dev, uint32_t offset, unsigned int length, uint64_t value);
+/* Bytes of a BAR; 0: there is none, or it is the upper half of the one before. */
+uint32_t swdev_bar_size(unsigned int bar);
+
+/* A BAR that there is; any length up to 8 inside it (the caller checks both). */
+uint64_t swdev_bar_read(const struct swdev *dev, unsigned int bar, uint32_t offset,
+			unsigned int length);
+void swdev_bar_write(struct swdev *dev, unsigned int bar, uint32_t offset, unsigned int length,
+		     uint64_t value);
 
 /* The real decoder: DECODER_DWORDS numbers. */
 static inline const uint32_t *swdev_hdm(const struct swdev *dev)
@@ -57,5 +69,6 @@ static inline const uint32_t *swdev_hdm(const struct swdev *dev)
 }
 
 bool swdev_memory_space(const struct swdev *dev);
+bool swdev_bus_master(const struct swdev *dev);
 
 #endif

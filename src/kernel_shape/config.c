@@ -183,6 +183,12 @@ static bool in_dvsec(uint64_t offset)
 	return offset >= SWDEV_DVSEC_DEVICE && offset - SWDEV_DVSEC_DEVICE < DVSEC_DEVICE_SIZE;
 }
 
+/* MSI-X is switched by the kernel alone, as its user asks with the interrupts' own call. */
+static bool in_msix(uint64_t offset)
+{
+	return offset >= SWDEV_MSIX && offset - SWDEV_MSIX < MSIX_SIZE;
+}
+
 static uint8_t read_byte(const struct kernel_shape *shape, uint32_t offset)
 {
 	uint32_t at = offset - SWDEV_DVSEC_DEVICE;
@@ -222,7 +228,7 @@ int shape_config_write(struct kernel_shape *shape, uint64_t offset, const uint8_
 
 		if (in_dvsec(offset))
 			dvsec_write_piece(shape, (uint32_t)offset - SWDEV_DVSEC_DEVICE, n, value);
-		else
+		else if (!in_msix(offset))
 			swdev_config_write(shape->dev, (uint32_t)offset, n, value);
 		if (starts_flr((uint32_t)offset, n, value)) {
 			swdev_reset(shape->dev);

@@ -175,6 +175,11 @@ int kernel_shape_region_info(const struct kernel_shape *shape, uint32_t index, v
 	case SWDEV_BAR:
 		component_bar(shape, &answer, &size, &flags);
 		break;
+	case SWDEV_ENGINE_BAR:
+	case SWDEV_MSIX_BAR:
+		size = swdev_bar_size(index);
+		flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
+		break;
 	case UAPI_REGION_INDEX_CONFIG:
 		size = PCI_CONFIG_SIZE;
 		flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;

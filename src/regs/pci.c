@@ -8,6 +8,8 @@ static const struct reg_row bar_rows[] = { PCI_BAR_LIST(REG_ROW) };
 static const struct reg_row capability_rows[] = { PCI_CAPABILITY_LIST(REG_ROW) };
 static const struct reg_row pcie_rows[] = { PCIE_LIST(REG_ROW) };
 static const struct reg_row pm_rows[] = { PM_LIST(REG_ROW) };
+static const struct reg_row msix_rows[] = { MSIX_LIST(REG_ROW) };
+static const struct reg_row msix_entry_rows[] = { MSIX_ENTRY_LIST(REG_ROW) };
 static const struct reg_row dsn_rows[] = { DSN_LIST(REG_ROW) };
 
 const struct reg_table pci_header_table = {
@@ -22,6 +24,10 @@ const struct reg_table pcie_table = {
 	"PCI Express capability", pcie_rows, PCIE_ROWS, PCIE_SIZE };
 const struct reg_table pm_table = {
 	"PCI Power Management", pm_rows, PM_ROWS, PM_SIZE };
+const struct reg_table msix_table = {
+	"MSI-X capability", msix_rows, MSIX_ROWS, MSIX_SIZE };
+const struct reg_table msix_entry_table = {
+	"MSI-X table entry", msix_entry_rows, MSIX_ENTRY_ROWS, MSIX_ENTRY_SIZE };
 const struct reg_table dsn_table = {
 	"Device Serial Number", dsn_rows, DSN_ROWS, DSN_SIZE };
 /* clang-format on */

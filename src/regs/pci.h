@@ -18,6 +18,7 @@
 #define PCI_HEADER_TYPE_BRIDGE 1u
 #define PCI_BRIDGE_BARS        2u
 
+#define PCI_CAP_MSIX    0x11u
 #define PCI_EXT_CAP_DSN 0x0003u
 
 #define PCI_HEADER_LIST(R)                                                                 \
@@ -93,6 +94,25 @@
 	R(PCIE_LINK_SPEEDS, 0x2c, 4, 1, 7, REG_RO, 0x1f, "supported link speeds", "7.5.3.18")     \
 	R(PCIE_LINK_SPEED_TARGET, 0x30, 2, 0, 4, REG_RW, 5, "target link speed", "7.5.3.19")
 
+/* MSI-X: the capability, and one entry of its table. */
+#define MSIX_SIZE 0x0cu
+#define MSIX_LIST(R)                                                                    \
+	R(MSIX_CAP_ID, 0x00, 1, 0, 8, REG_RO, PCI_CAP_MSIX, "capability id", "7.7.2.1") \
+	R(MSIX_TABLE_COUNT, 0x02, 2, 0, 11, REG_RO, 0, "table size", "7.7.2.2")         \
+	R(MSIX_FUNCTION_MASK, 0x02, 2, 14, 1, REG_RW, 0, "function mask", "7.7.2.2")    \
+	R(MSIX_ENABLE, 0x02, 2, 15, 1, REG_RW, 0, "MSI-X enable", "7.7.2.2")            \
+	R(MSIX_TABLE_BIR, 0x04, 4, 0, 3, REG_RO, 0, "table BIR", "7.7.2.3")             \
+	R(MSIX_TABLE_OFFSET, 0x04, 4, 3, 29, REG_RO, 0, "table offset", "7.7.2.3")      \
+	R(MSIX_PBA_BIR, 0x08, 4, 0, 3, REG_RO, 0, "PBA BIR", "7.7.2.4")                 \
+	R(MSIX_PBA_OFFSET, 0x08, 4, 3, 29, REG_RO, 0, "PBA offset", "7.7.2.4")
+
+#define MSIX_ENTRY_SIZE 0x10u
+#define MSIX_ENTRY_LIST(R)                                                                  \
+	R(MSIX_ADDRESS_LOW, 0x00, 4, 2, 30, REG_RW, 0, "message address", "7.7.2.5")        \
+	R(MSIX_ADDRESS_HIGH, 0x04, 4, 0, 32, REG_RW, 0, "message upper address", "7.7.2.6") \
+	R(MSIX_DATA, 0x08, 4, 0, 32, REG_RW, 0, "message data", "7.7.2.7")                  \
+	R(MSIX_VECTOR_MASK, 0x0c, 4, 0, 1, REG_RW, 1, "mask bit", "7.7.2.8")
+
 /* Power management (PCI PM 1.2, 3.2): read where a real device has it. */
 #define PM_SIZE 0x08u
 #define PM_LIST(R)                                                          \
@@ -115,6 +135,8 @@ enum pci_bar_row { PCI_BAR_LIST(REG_ID) PCI_BAR_ROWS };
 enum pci_capability_row { PCI_CAPABILITY_LIST(REG_ID) PCI_CAPABILITY_ROWS };
 enum pcie_row { PCIE_LIST(REG_ID) PCIE_ROWS };
 enum pm_row { PM_LIST(REG_ID) PM_ROWS };
+enum msix_row { MSIX_LIST(REG_ID) MSIX_ROWS };
+enum msix_entry_row { MSIX_ENTRY_LIST(REG_ID) MSIX_ENTRY_ROWS };
 enum dsn_row { DSN_LIST(REG_ID) DSN_ROWS };
 /* clang-format on */
 
@@ -124,6 +146,8 @@ extern const struct reg_table pci_bar_table;
 extern const struct reg_table pci_capability_table;
 extern const struct reg_table pcie_table;
 extern const struct reg_table pm_table;
+extern const struct reg_table msix_table;
+extern const struct reg_table msix_entry_table;
 extern const struct reg_table dsn_table;
 
 #endif

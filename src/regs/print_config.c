@@ -150,6 +150,8 @@ static void print_conventional(struct print *p)
 			return;
 		if (print_get(p, at, &row[PCI_CAPABILITY_ID]) == PCI_CAP_ID_PCIE)
 			print_table(p, &pcie_table, at, SPEC_PCIE);
+		else if (print_get(p, at, &row[PCI_CAPABILITY_ID]) == PCI_CAP_MSIX)
+			print_table(p, &msix_table, at, SPEC_PCIE);
 		else
 			print_capability_header(p, &pci_capability_table, at,
 						pci_capability_table.size,

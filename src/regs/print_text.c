@@ -262,6 +262,7 @@ static const struct meaning meanings[] = {
 	NAMES(pcie_table, PCIE_LINK_SPEED, speed_names),
 	TEXT(pcie_table, PCIE_LINK_WIDTH, text_width),
 	NAMES(pcie_table, PCIE_LINK_SPEED_TARGET, speed_names),
+	NAMES(msix_table, MSIX_CAP_ID, conventional_names),
 	NAMES(pci_capability_table, PCI_CAPABILITY_ID, conventional_names),
 	NAMES(dsn_table, DSN_CAP_ID, extended_names),
 	TEXT(acpi_header_table, ACPI_SIGNATURE, text_characters),

@@ -398,7 +398,9 @@ static void endpoint_dump_of_the_reference(void **state)
 	want(s, "PCI base address", 2, "BAR address high", 0x40, "");
 	assert_null(find(s, "PCI base address", 1, "BAR type"));
 	want(s, "PCI Express capability", -1, "device/port type", 0, "endpoint");
-	want(s, "PCI capability", -1, "capability id", 0x11, "MSI-X");
+	want(s, "MSI-X capability", -1, "capability id", 0x11, "MSI-X");
+	want(s, "MSI-X capability", -1, "table size", 1, "");
+	want(s, "MSI-X capability", -1, "MSI-X enable", 1, "");
 	want(s, "Device Serial Number", -1, "serial number high", 0x11223344, "");
 	want(s, "CXL Device DVSEC", -1, "DVSEC revision", 3, "");
 	want(s, "CXL Device DVSEC", -1, "Cache_Capable", 0, "");
