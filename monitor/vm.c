@@ -120,6 +120,7 @@ static int create_machine(struct vm *vm, struct cxlvm_error *err)
 	int code = cxlvm_machine_create(&config, &vm->machine, err);
 
 	for (unsigned int i = 0; !code && i < vm->ram.n_blocks; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): at most RAM_BLOCKS_MAX */
 		code = cxlvm_machine_add_range(vm->machine, ram_names[i], vm->ram.blocks[i].base,
 					       vm->ram.blocks[i].size, err);
 	if (!code)

@@ -133,12 +133,13 @@ static void dvsec_write(struct kernel_shape *shape, uint32_t at, uint16_t mask, 
 {
 	const struct dvsec_facts *facts = &shape->facts->dvsec;
 	uint16_t old = dvsec_get(shape, at);
-	uint32_t now = old;
+	uint32_t now;
 
 	mask &= (uint16_t)~fixed_bits(at);
 	value &= mask;
 	switch (access_of(facts, at)) {
 	case DVSEC_FIXED:
+	default:
 		return;
 	case DVSEC_UNTIL_LOCK:
 		if (dvsec_get(shape, LOCK) & 1)

@@ -24,11 +24,11 @@ static int kernel_decoder_read(struct cxlvm_endpoint *ep, enum hdm_row row, uint
 	uint8_t bytes[4];
 	int ret = ep->ops.read(ep->device, ep->desc.regs_region, position(ep, row), bytes, 4);
 
+	*value = ret ? 0 : get_le32(bytes);
 	if (ret)
 		return cxlvm_error_set(err, ret,
 				       "%s: reading the kernel's decoder at 0x%" PRIx64 ": %s",
 				       ep->name, position(ep, row), strerror(-ret));
-	*value = get_le32(bytes);
 	return 0;
 }
 

@@ -93,7 +93,7 @@ int reader_register_locator(const struct reader *reader, uint32_t *bar, uint64_t
 			    struct cxlvm_error *err)
 {
 	const struct reg_row *row = dvsec_locator_table.rows;
-	uint32_t at, length;
+	uint32_t at = 0, length = 0;
 	int ret;
 
 	ret = find_dvsec(reader, DVSEC_ID_REGISTER_LOCATOR, &at, &length, err);

@@ -138,13 +138,15 @@ struct raw *raw_open(void **state)
 	find_regions(&raw);
 	find_dvsec(&raw);
 	cap = raw_capability(raw.info, 16, raw.info_len, 6);
-	assert_int_equal(cap != NULL, raw.generation <= 3);
+	assert_int_equal(!!cap, raw.generation <= 3);
 	if (raw.generation == 2) {
+		assert_non_null(cap);
 		/* its offset is that of the CM area, where the region begins */
 		raw.hdm = find_hdm(&raw, 0);
 		raw.bar = cap[8];
 		raw.hdm_in_bar = fake_get(cap + 16, 8) + raw.hdm;
 	} else if (raw.generation == 3) {
+		assert_non_null(cap);
 		/* of the component block, which is the region */
 		raw.hdm = find_hdm(&raw, 0x1000);
 		raw.bar = (uint32_t)fake_get(cap + 20, 4);

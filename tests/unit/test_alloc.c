@@ -17,12 +17,14 @@ static bool armed;
 static unsigned int calls, fail_at;
 static bool fired;
 
+/* Names that the linker gives: NOLINTBEGIN(bugprone-reserved-identifier) */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static bool due(void)
 {

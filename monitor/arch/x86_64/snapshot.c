@@ -135,7 +135,7 @@ int snapshot_save(const struct vm *vm, struct snapshot **out, struct cxlvm_error
 	union msrs *buffer = malloc(sizeof(*buffer));
 	struct kvm_msr_entry *entries = NULL;
 	struct snapshot *snapshot = NULL;
-	uint32_t n;
+	uint32_t n = 0;
 	int code;
 
 	if (!buffer)

@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# clang-tidy, cppcheck and gcc's analyzer over everything that is compiled. Speaks TAP; run by
+# ./dev analyze. What they are asked and what is left out: .clang-tidy, .cppcheck.
+#
+#   analyze.sh BUILD-FOLDER ANALYZER-FOLDER
+#
+# The first is configured (compile_commands.json), the second was built by a gcc with -fanalyzer,
+# its output is in ANALYZER-FOLDER.log.
+set -eu
+. tests/tap.sh
+build=$1
+analyzer=$2
+
+# The sources that meson compiles, each once, without those it generates, and the programs of the
+# lab; the guest's driver belongs to a kernel, whose headers are not here.
+sources() {
+	find lab -name '*.c' ! -path 'lab/guest/driver/*'
+	jq -r '.[] | .directory + "/" + .file' "$build/compile_commands.json" | grep '\.c$' |
+		xargs realpath --relative-to=. | grep -v "^${build%%/*}/" | sort -u
+}
+
+# complaints FILE PATTERN - each once; fails if there are any
+complaints() {
+	found=$(sed 's|^\(\.\./\)*||; s|^[^ :]*/\.\./\.\./||' "$1" | grep -E "$2" | sort -u)
+	[ -z "$found" ] || fail "$found"
+}
+
+tidy() {
+	[ -n "$(sources)" ] || fail "no sources"
+	sources | xargs -n 4 -P "$(nproc)" clang-tidy --quiet -p "$build" \
+		--extra-arg=-DCXLVM_ANALYZE >"$tap_out.tidy" 2>&1 || :
+	complaints "$tap_out.tidy" '(warning|error):|^Error'
+}
+
+cpp_check() {
+	cppcheck --enable=warning,performance,portability --quiet --std=c11 -j "$(nproc)" \
+		--project="$build/compile_commands.json" -DCXLVM_ANALYZE --suppressions-list=.cppcheck \
+		--suppress='*:*/build/*' --error-exitcode=1 2>&1
+	cppcheck --enable=warning,performance,portability --quiet --std=c11 --error-exitcode=1 \
+		--suppressions-list=.cppcheck $(find lab -name '*.c' ! -path 'lab/guest/driver/*')
+}
+
+gcc_analyzer() {
+	[ -s "$analyzer.log" ] || fail "no $analyzer.log"
+	complaints "$analyzer.log" 'warning:|error:'
+}
+
+check "clang-tidy has nothing to say" tidy
+check "cppcheck has nothing to say" cpp_check
+check "gcc -fanalyzer has nothing to say" gcc_analyzer
+rm -f "$tap_out.tidy"
+tap_end

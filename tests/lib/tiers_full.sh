@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=sh
+# What ./dev test full has beyond ./dev test: groups of tests as in tiers.sh.
+
+tier_lint() {
+	setup $PACKAGES_LINT
+	run_tap lint 300 sh tests/lib/lint.sh
+}
+
+tier_compilers() {
+	say "compilers: gcc and clang at each level of optimization"
+	run_tap compilers 1200 sh tests/lib/compilers.sh "$BUILD/compilers"
+}
+
+tier_analyze() {
+	setup $PACKAGES_ANALYZE
+	build_default
+	say "analyze: gcc -fanalyzer, clang-tidy, cppcheck"
+	configure_in analyzer -Dc_args='-fanalyzer -DCXLVM_ANALYZE'
+	# always anew: what is up to date says nothing
+	ninja -C "$BUILD/analyzer" clean >/dev/null
+	CCACHE_DISABLE=1 ninja -C "$BUILD/analyzer" >"$BUILD/analyzer.log" 2>&1 || :
+	run_tap analyze 1200 sh tests/lib/analyze.sh "$BUILD/default" "$BUILD/analyzer"
+}
+
+# Reads beside resets, with the thread sanitizer (clang's: gcc's does not know all atomics).
+tier_tsan() {
+	say "tsan: reads and getters on other threads during resets"
+	build_tests_in tsan --native-file tests/lib/clang.ini -Db_sanitize=thread -Db_lundef=false
+	export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+	run_unit_in "$BUILD/tsan" "tsan/" '.name | test("threads")'
+	unset TSAN_OPTIONS
+}
