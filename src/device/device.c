@@ -49,9 +49,13 @@ static void reset_component(struct swdev *dev)
 		.base = dev->settings.base.value,
 		.size = dev->settings.memory_size,
 	};
+	uint64_t fault = dev->settings.base.value + SWDEV_FAULT_OFFSET;
 
 	cm_array_build(dev->cm, capabilities, 2);
 	regs_reset(&ras_table, dev->cm, SWDEV_RAS_OFFSET);
+	reg_set(dev->cm, SWDEV_RAS_OFFSET, &ras_table.rows[RAS_HEADER_LOG_0], (uint32_t)fault);
+	reg_set(dev->cm, SWDEV_RAS_OFFSET, &ras_table.rows[RAS_HEADER_LOG_1],
+		(uint32_t)(fault >> 32));
 	decoder_reset(&dev->cm[SWDEV_HDM_OFFSET / 4], 0);
 	/* swdev_init checked the setting. */
 	(void)decoder_commit_locked(&dev->cm[SWDEV_HDM_OFFSET / 4], &firmware);

@@ -23,6 +23,12 @@
 #define SWDEV_PCIE         0x040u /* in config space */
 #define SWDEV_DVSEC_DEVICE 0x110u /* in config space */
 
+/*
+ * The RAS header log holds the address of an error of old, as registers of a used device do: this
+ * far behind the base, low dword first. A host physical address that no guest may see (P2).
+ */
+#define SWDEV_FAULT_OFFSET 0x0badf0c0u
+
 #define SWDEV_VENDOR 0x1234u
 #define SWDEV_DEVICE 0xc002u
 #define SWDEV_CLASS  0x120000u /* processing accelerator */
