@@ -101,6 +101,9 @@ int shape_config_write(struct kernel_shape *shape, uint64_t offset, const uint8_
 void shape_dvsec_sample(struct kernel_shape *shape);
 void shape_dvsec_reset(struct kernel_shape *shape);
 
+/* irq.c: after a reset of the device, MSI-X is put back as it was. */
+void shape_irq_restore(struct kernel_shape *shape);
+
 /* The longest naturally aligned piece, of at most 4 bytes, that an access of len bytes begins with. */
 unsigned int shape_access_piece(uint64_t offset, size_t len);
 

@@ -118,6 +118,8 @@ int kernel_shape_init(struct kernel_shape *shape, struct swdev *dev, unsigned in
 	shape->dev = dev;
 	shape->facts = facts;
 	shape->page_size = page_size;
+	shape->irq_on = false;
+	shape->irq_connected = 0;
 	memcpy(shape->cm, dev->cm, sizeof(shape->cm));
 	shadow_sample(shape);
 	shape_dvsec_sample(shape);
@@ -135,6 +137,7 @@ void kernel_shape_open(struct kernel_shape *shape)
 void kernel_shape_reset(struct kernel_shape *shape)
 {
 	shape_dvsec_reset(shape);
+	shape_irq_restore(shape);
 	if (shape->facts->samples_at_reset)
 		shadow_sample(shape);
 }

@@ -33,6 +33,9 @@ struct kernel_shape {
 	uint32_t cm[SHAPE_CM_DWORDS];
 	/* Its copy of the CXL Device DVSEC. */
 	uint32_t dvsec[DVSEC_DEVICE_SIZE / 4];
+	/* MSI-X is switched on, and one bit per vector that someone listens to. */
+	bool irq_on;
+	uint32_t irq_connected;
 };
 
 /*
@@ -59,6 +62,22 @@ int kernel_shape_read(const struct kernel_shape *shape, uint32_t region, uint64_
 		      size_t len);
 int kernel_shape_write(struct kernel_shape *shape, uint32_t region, uint64_t offset,
 		       const void *buf, size_t len);
+
+/* The bytes of interrupt info. -EINVAL for an index that does not exist. */
+int kernel_shape_irq_info(const struct kernel_shape *shape, uint32_t index, void *buf, size_t len,
+			  size_t *needed);
+
+/*
+ * The user connects or disconnects count vectors of an interrupt index, from start on: bit i of
+ * connected says whether someone listens to vector start + i. The first call switches MSI-X on. A
+ * vector that nobody listens to is masked: its message waits. -EINVAL for an index without
+ * interrupts, vectors that do not exist and count 0.
+ */
+int kernel_shape_irq_set(struct kernel_shape *shape, uint32_t index, uint32_t start, uint32_t count,
+			 uint32_t connected);
+
+/* Switched off, all disconnected. -EINVAL for an index without interrupts. */
+int kernel_shape_irq_disable(struct kernel_shape *shape, uint32_t index);
 
 /* After a reset of the device: what the kernel samples or restores. */
 void kernel_shape_reset(struct kernel_shape *shape);

@@ -35,6 +35,14 @@
 #define UAPI_REGION_FLAG_MMAP  (1u << 2)
 #define UAPI_REGION_FLAG_CAPS  (1u << 3)
 
+/* Interrupt info. */
+#define UAPI_IRQ_FLAGS 4
+#define UAPI_IRQ_INDEX 8
+#define UAPI_IRQ_COUNT 12
+#define UAPI_IRQ_SIZE  16
+
+#define UAPI_IRQ_FLAG_EVENTFD (1u << 0)
+
 /* Capability header: id u16, version u16, next u32 (from the start of the buffer). */
 #define UAPI_CAP_ID      0
 #define UAPI_CAP_VERSION 2
@@ -92,6 +100,7 @@
 #define UAPI_REGION_INDEX_CONFIG  7u
 #define UAPI_REGION_INDEX_VGA     8u
 #define UAPI_REGION_INDEX_DYNAMIC 9u
+#define UAPI_IRQ_INDEX_MSIX       2u
 #define UAPI_NUM_IRQS             5u
 
 /* Where the kernel packs the region index in file offsets. Not part of the interface. */

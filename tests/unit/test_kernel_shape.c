@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fake.h"
 #include "kernel_shape/shape.h"
 #include "raw.h"
 #include "test.h"
@@ -406,6 +407,49 @@ static void dvsec_writes_do_not_reach_the_device(void **state)
 	}
 }
 
+/* Interrupt info: MSI-X alone, with four vectors and eventfds. */
+static void interrupt_info(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
+		struct machine *m = plug(kernels[i]);
+		uint8_t bytes[16], want[16];
+		size_t needed;
+
+		for (uint32_t index = 0; index < 5; index++) {
+			fake_hex(want, 16, "10 00 00 00  00 00 00 00  00 00 00 00  00 00 00 00");
+			want[8] = (uint8_t)index;
+			want[4] = index == 2;
+			want[12] = index == 2 ? 4 : 0;
+			assert_int_equal(kernel_shape_irq_info(&m->shape, index, bytes,
+							       sizeof(bytes), &needed),
+					 0);
+			assert_int_equal(needed, 16);
+			assert_memory_equal(bytes, want, 16);
+		}
+		memset(bytes, 0xee, sizeof(bytes));
+		assert_int_equal(kernel_shape_irq_info(&m->shape, 2, bytes, 8, &needed), 0);
+		assert_int_equal(bytes[4], 1);
+		assert_int_equal(bytes[8], 0xee);
+		assert_int_equal(kernel_shape_irq_info(&m->shape, 5, bytes, 16, &needed), -EINVAL);
+	}
+}
+
+/* Memory at the RAS log that no guest may see, in what the kernel lets through. */
+static void ras_log_holds_a_host_address(void **state)
+{
+	struct machine *m = plug(2);
+	uint8_t bytes[8];
+
+	(void)state;
+	assert_int_equal(kernel_shape_read(&m->shape, 9, 0x98, bytes, 4), 0);
+	assert_int_equal(kernel_shape_read(&m->shape, 9, 0x9c, bytes + 4, 4), 0);
+	assert_true(fake_get(bytes, 8) == 0x6a70badf0c0);
+	m = plug(5);
+	assert_int_equal(kernel_shape_read(&m->shape, 0, 0x11098, bytes, 8), 0);
+	assert_true(fake_get(bytes, 8) == 0x6a70badf0c0);
+}
+
 int main(void)
 {
 #define SIM(f)                                                                      \
@@ -431,6 +475,8 @@ int main(void)
 		cmocka_unit_test(dvsec_initiate_reset),
 		cmocka_unit_test(dvsec_initiate_write_back),
 		cmocka_unit_test(dvsec_writes_do_not_reach_the_device),
+		cmocka_unit_test(interrupt_info),
+		cmocka_unit_test(ras_log_holds_a_host_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

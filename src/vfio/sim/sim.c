@@ -15,8 +15,8 @@
 #include <cxlvm/vfio.h>
 
 #include "base/math.h"
-#include "kernel_shape/shape.h"
 #include "vfio/map_file.h"
+#include "vfio/sim/sim.h"
 
 /*
  * Where the firmware of the imaginary host committed the decoder. It is visible in the raw
@@ -25,16 +25,6 @@
 #define SIM_HOST_BASE ((uint64_t)0x6a7 << 32)
 
 _Static_assert(CXLVM_SIM_GENERATION_2N == SHAPE_GENERATION_2N, "one number for generation 2n");
-
-struct sim {
-	int fd;
-	/* A memory file that was made for nothing is removed again: until the first map. */
-	char *made_file;
-	uint64_t memory_size;
-	uint64_t page_size;
-	struct swdev dev;
-	struct kernel_shape shape;
-};
 
 static int sim_info(void *device, void *buf, size_t len, size_t *needed)
 {
@@ -50,17 +40,8 @@ static int sim_region_info(void *device, uint32_t index, void *buf, size_t len, 
 	return kernel_shape_region_info(&sim->shape, index, buf, len, needed);
 }
 
-/* Device memory through read and write: the whole range or an error. */
-static int memory_access(struct sim *sim, uint64_t offset, void *in, const void *out, size_t len)
+int sim_memory_transfer(struct sim *sim, uint64_t offset, void *in, const void *out, size_t len)
 {
-	size_t wanted = len;
-	int ret = kernel_shape_memory_access(&sim->shape, offset, &len);
-
-	/* What the kernel would cut short is still written. */
-	if (!ret && len < wanted)
-		ret = -EIO;
-	else if (ret)
-		len = 0;
 	while (len) {
 		ssize_t n = in ? pread(sim->fd, in, len, (off_t)offset)
 			       : pwrite(sim->fd, out, len, (off_t)offset);
@@ -76,7 +57,20 @@ static int memory_access(struct sim *sim, uint64_t offset, void *in, const void 
 		else
 			out = (const char *)out + n;
 	}
-	return ret;
+	return 0;
+}
+
+/* Device memory through read and write: the whole range or an error. */
+static int memory_access(struct sim *sim, uint64_t offset, void *in, const void *out, size_t len)
+{
+	size_t wanted = len;
+	int cut = kernel_shape_memory_access(&sim->shape, offset, &len), ret;
+
+	if (cut)
+		return cut;
+	ret = sim_memory_transfer(sim, offset, in, out, len);
+	/* What the kernel would cut short is still written. */
+	return !ret && len < wanted ? -EIO : ret;
 }
 
 static int sim_read(void *device, uint32_t region, uint64_t offset, void *buf, size_t len)
@@ -91,10 +85,15 @@ static int sim_read(void *device, uint32_t region, uint64_t offset, void *buf, s
 static int sim_write(void *device, uint32_t region, uint64_t offset, const void *buf, size_t len)
 {
 	struct sim *sim = device;
+	int ret;
 
 	if (region == SHAPE_REGION_MEMORY)
 		return memory_access(sim, offset, NULL, buf, len);
-	return kernel_shape_write(&sim->shape, region, offset, buf, len);
+	ret = kernel_shape_write(&sim->shape, region, offset, buf, len);
+	/* A command of the copy engine is carried out before the write of its doorbell returns. */
+	while (swdev_engine_step(&sim->dev, ENGINE_LENGTH_LIMIT))
+		;
+	return ret;
 }
 
 static int sim_map(void *device, const struct cxlvm_map_request *request, void **address)
@@ -153,15 +152,19 @@ static void sim_close(void *device)
 	if (sim->made_file)
 		unlink(sim->made_file);
 	free(sim->made_file);
+	sim_bus_finish(sim);
 	close(sim->fd);
 	free(sim);
 }
 
-/* The device has no interrupts, so irq_set and irq_disable are left out. */
 static const struct cxlvm_transport_ops sim_transport = {
 	.size = sizeof(sim_transport),
 	.reset = sim_reset,
+	.irq_set = sim_irq_set,
+	.irq_disable = sim_irq_disable,
 	.close = sim_close,
+	.dma_map = sim_dma_map,
+	.dma_unmap = sim_dma_unmap,
 };
 
 static int open_file(const char *path, uint64_t size, struct sim *sim, struct cxlvm_error *err)
@@ -278,6 +281,8 @@ int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport
 		return cxlvm_error_set(err, -ENOMEM, "no memory for a sim device");
 	sim->memory_size = config->memory_size;
 	sim->page_size = config->page_size ? config->page_size : (uint64_t)sysconf(_SC_PAGESIZE);
+	sim_bus_init(sim);
+	settings.bus = &sim->bus;
 	ret = swdev_init(&sim->dev, &settings);
 	if (!ret)
 		ret = kernel_shape_init(&sim->shape, &sim->dev, generation, sim->page_size);
