@@ -40,6 +40,16 @@ extern "C" {
 /* A component register block (CXL 3.1, 8.2.3). */
 #define CXLVM_COMPONENT_BLOCK_SIZE ((uint64_t)64 << 10)
 
+/*
+ * Who programs decoder 0 of endpoint and host bridge (contract 6.1). Locked: the library, as
+ * firmware does; committed and locked before the guest runs, and what stock Linux guests need.
+ * Guest: both start uncommitted, and the guest programs and commits them, within its window.
+ */
+enum cxlvm_decoder_policy {
+	CXLVM_DECODER_LOCKED = 0,
+	CXLVM_DECODER_GUEST = 1,
+};
+
 /* Guest physical address. */
 struct cxlvm_gpa {
 	uint64_t value;

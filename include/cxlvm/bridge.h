@@ -3,8 +3,8 @@
  * cxlvm/bridge.h - CXL host bridge and CXL root port as the guest finds them
  *
  * For hosts without a model of their own: the component register block of a host bridge, with one
- * HDM decoder that the guest cannot change, and the CXL part (DVSECs, component block) of a root
- * port. PCI header, windows and bus numbers stay the host's.
+ * HDM decoder, and the CXL part (DVSECs, component block) of a root port. PCI header, windows and bus
+ * numbers stay the host's.
  *
  * The host bridge's decoder 0 has to be committed over exactly the range of the endpoint's, with
  * the root port's number as its target; without it Linux does not assemble a region.
@@ -23,8 +23,26 @@ extern "C" {
 
 struct cxlvm_bridge;
 
-/* Make a host bridge in its reset state (nothing committed). -ENOMEM. Ended with destroy. */
-CXLVM_PUBLIC int cxlvm_bridge_create(struct cxlvm_bridge **bridge, struct cxlvm_error *err);
+struct cxlvm_bridge_config {
+	size_t size; /* sizeof(struct cxlvm_bridge_config) */
+	/* Locked: only cxlvm_bridge_publish changes decoder 0. Guest: the guest programs it. */
+	enum cxlvm_decoder_policy decoder;
+	/*
+	 * Policy guest, else not called: from now on decoder 0 decodes this (size 0: nothing). Called
+	 * within cxlvm_bridge_write and cxlvm_bridge_reset: after a commit, but before a decommit can
+	 * be read, so that the memory is gone first (contract 3.3). Pass it on to the endpoint below:
+	 * cxlvm_endpoint_bridge_changed, under that endpoint's lock.
+	 */
+	void (*changed)(void *host, const struct cxlvm_bridge_decoder *decoder);
+	void *host; /* first argument of changed */
+};
+
+/*
+ * Make a host bridge in its reset state (nothing committed). config is copied; NULL: policy locked.
+ * -EINVAL (config; changed missing with policy guest), -ENOMEM. Ended with destroy.
+ */
+CXLVM_PUBLIC int cxlvm_bridge_create(const struct cxlvm_bridge_config *config,
+				     struct cxlvm_bridge **bridge, struct cxlvm_error *err);
 CXLVM_PUBLIC void cxlvm_bridge_destroy(struct cxlvm_bridge *bridge);
 
 /*
@@ -37,7 +55,7 @@ CXLVM_PUBLIC void cxlvm_bridge_reset(struct cxlvm_bridge *bridge);
  * Show the range and port of *decoder in decoder 0, committed and locked, with global enable set,
  * read-only for the guest until the next call. Of control only the target range type counts: a
  * decoder that is shown here is always committed. size (bytes) 0 takes it away.
- * -EINVAL when base or size is no multiple of 256 MiB or the range wraps.
+ * -EINVAL when base or size is no multiple of 256 MiB or the range wraps, -EPERM with policy guest.
  */
 CXLVM_PUBLIC int cxlvm_bridge_publish(struct cxlvm_bridge *bridge,
 				      const struct cxlvm_bridge_decoder *decoder);
@@ -49,6 +67,9 @@ CXLVM_PUBLIC void cxlvm_bridge_get(const struct cxlvm_bridge *bridge,
 /*
  * Guest access to the component block (64 KiB at the CHBS base): offset from its start, length 1
  * to 8 bytes at any alignment, value as a number. Access rules as for endpoints (contract 3.2).
+ * With policy guest decoder 0 behaves as in contract 3.3; a commit fails, with the error bit, when
+ * the decoder interleaves or its range wraps around. Whether the range is any endpoint's is not
+ * checked here: the endpoint compares.
  */
 CXLVM_PUBLIC uint64_t cxlvm_bridge_read(const struct cxlvm_bridge *bridge, uint64_t offset,
 					unsigned int length);

@@ -97,7 +97,10 @@ struct cxlvm_event {
 	T(MAP_DISABLE, "cxl_map_disable", "base", "size", NULL, NULL, NULL)                       \
 	T(RESET_PREPARE, "cxl_reset_prepare", "kind", NULL, NULL, NULL, NULL)                     \
 	T(RESET_DONE, "cxl_reset_done", "kind", "result", NULL, NULL, NULL)                       \
-	T(PUT_DEVICE, "cxl_put_device", NULL, NULL, NULL, NULL, NULL)
+	T(PUT_DEVICE, "cxl_put_device", NULL, NULL, NULL, NULL, NULL)                             \
+	T(GUEST_COMMIT, "cxl_guest_commit", "base", "size", "control", "error", NULL)             \
+	T(GUEST_DECOMMIT, "cxl_guest_decommit", "base", "size", NULL, NULL, NULL)                 \
+	T(BRIDGE_CHANGED, "cxl_bridge_changed", "base", "size", "port", "control", "global_control")
 
 /* clang-format off */
 enum cxlvm_trace_id {
@@ -131,7 +134,8 @@ struct cxlvm_host_ops {
 	/*
 	 * Get ready to map device memory (check free slots, allocate), without the guest seeing
 	 * anything. areas stay valid and unchanged until release. 0 or negative errno, with err
-	 * set. Called once per map, before the first enable.
+	 * set. Called once per map, before the first enable. With decoder policy guest each
+	 * commit of the guest makes a map, and each decommit ends it.
 	 */
 	int (*prepare)(void *host, const struct cxlvm_memory_area *areas, size_t n,
 		       struct cxlvm_error *err);
@@ -164,7 +168,8 @@ struct cxlvm_host_ops {
 	 * until the next call or the next reset of the bridge. Called only within reset_done of
 	 * kinds system and wakeup, after the host has reset the bridge; with size 0 when
 	 * programming failed. A host that uses cxlvm/bridge.h calls cxlvm_bridge_publish here. 0
-	 * or negative errno; on failure the bridge is unchanged.
+	 * or negative errno; on failure the bridge is unchanged. Not called, and optional, with
+	 * decoder policy guest.
 	 */
 	int (*bridge_decoder)(void *host, uint32_t bridge_uid,
 			      const struct cxlvm_bridge_decoder *decoder);

@@ -21,6 +21,13 @@
  * global decoder enable and DVSEC Mem_Enable are set and the device is usable; it is then at the
  * base and with the size that the decoder shows (P3). A verb that fails leaves everything as it
  * found it, except decoder 0's error bit, the reason kept for "unusable" and the event (P4).
+ *
+ * With decoder policy guest there is one condition more: decoder 0 of the host bridge is committed
+ * over the same range, with the root port as target (cxlvm_endpoint_bridge_changed). The guest
+ * programs decoder 0 with ordinary register writes, in which everything happens: reg_write of a
+ * commit checks the range (contract 3.3), asks the device, has the memory prepared and mapped for
+ * DMA, and either sets committed or changes nothing and sets the error bit, with the reason in an
+ * event; of a decommit, it takes all of that away first.
  */
 #ifndef CXLVM_PASSTHROUGH_H
 #define CXLVM_PASSTHROUGH_H
@@ -69,6 +76,11 @@ struct cxlvm_endpoint_config {
 	size_t n_exclude; /* at most 4 */
 	/* The machine runs already: a device in CXL mode is refused (contract 11). */
 	bool hotplug;
+	/*
+	 * That of the host bridge above has to be the same. With policy guest window_base only
+	 * moves a window that cxlvm places.
+	 */
+	enum cxlvm_decoder_policy decoder;
 };
 
 /*
@@ -100,7 +112,8 @@ CXLVM_PUBLIC int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *endpoint,
 
 /*
  * A reset of the real device is about to happen. Disables the map and removes it from the I/O
- * address space; for every kind but function, the virtual registers go to their reset values.
+ * address space; for every kind but function and low power, the virtual registers go to their
+ * reset values, and with decoder policy guest the map is released as well.
  * Idempotent; may nest and repeat, the strongest kind is remembered. Kind function and low power
  * leave registers alone. On generation 2 a cache-capable device is asked to write back and
  * invalidate its caches, as its kernel does not. -EINVAL for an unknown kind, -ENODEV after
@@ -116,7 +129,8 @@ CXLVM_PUBLIC int cxlvm_endpoint_reset_prepare(struct cxlvm_endpoint *endpoint,
  * The reset is over (for kind system: of all devices and bridges). Runs the programming
  * transaction: ask the device whether the real decoder is committed and unchanged, write the
  * kernel's decoder where the generation has one, map for DMA, publish decoder 0 of endpoint and
- * host bridge and enable the map. result is 0, a negative errno or CXLVM_RESET_RESULT_UNKNOWN; a
+ * host bridge and enable the map. With decoder policy guest nothing is published: a decoder that the
+ * guest had committed and that the reset kept is mapped again, with the same steps. result is 0, a negative errno or CXLVM_RESET_RESULT_UNKNOWN; a
  * result of 0 is not believed. Within a stronger reset that is still being prepared it does
  * nothing. Legal without reset_prepare. On failure decoder 0 shows the error bit, nothing is
  * mapped, and the reason is also an event. Errors: -EAGAIN (before machine_done), -EINVAL, -ENODEV
@@ -131,6 +145,18 @@ CXLVM_PUBLIC int cxlvm_endpoint_reset_prepare(struct cxlvm_endpoint *endpoint,
 CXLVM_PUBLIC int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *endpoint,
 					   enum cxlvm_reset_kind kind, int result,
 					   struct cxlvm_error *err);
+
+/*
+ * Decoder policy guest: what decoder 0 of the host bridge above shows now. size 0, or control
+ * without the committed bit: it is not committed. The map of device memory follows (and is gone, if
+ * it has to be, when this returns), so a host calls it after every commit, before a decommit has its
+ * effect, and when the bridge was reset. A host that uses cxlvm/bridge.h calls it in the function
+ * "changed" of struct cxlvm_bridge_config. Until the first call, and after reset_prepare of kinds
+ * system and wakeup, the bridge is taken as not committed. Serialized with the verbs; does nothing
+ * with policy locked and after unrealize.
+ */
+CXLVM_PUBLIC void cxlvm_endpoint_bridge_changed(struct cxlvm_endpoint *endpoint,
+						const struct cxlvm_bridge_decoder *decoder);
 
 /*
  * A vCPU faulted on a mapped address without saying which (KVM: EFAULT, exit reason 0). Asks the
@@ -204,7 +230,8 @@ CXLVM_PUBLIC void cxlvm_endpoint_config_write_end(struct cxlvm_endpoint *endpoin
 
 /*
  * Pieces of device memory with their addresses in this process, mapped or not: the number, and at
- * most n of them copied. None before the first successful reset_done. Serialized with the verbs.
+ * most n of them copied. None before the first successful reset_done; with decoder policy guest,
+ * none while decoder 0 is not committed. Serialized with the verbs.
  */
 CXLVM_PUBLIC size_t cxlvm_endpoint_memory_areas(const struct cxlvm_endpoint *endpoint,
 						struct cxlvm_memory_area *areas, size_t n);
@@ -215,7 +242,7 @@ CXLVM_PUBLIC const char *cxlvm_endpoint_name(const struct cxlvm_endpoint *endpoi
 CXLVM_PUBLIC unsigned int cxlvm_endpoint_generation(const struct cxlvm_endpoint *endpoint);
 /* Did firmware (of the host) commit the real decoder? Always true after realize. */
 CXLVM_PUBLIC bool cxlvm_endpoint_firmware_committed(const struct cxlvm_endpoint *endpoint);
-/* Bytes of device memory that decoder 0 presents. */
+/* Bytes of device memory. Decoder 0 presents all of them; with policy guest, at most these. */
 CXLVM_PUBLIC uint64_t cxlvm_endpoint_memory_size(const struct cxlvm_endpoint *endpoint);
 /* Is decoder 0, as the guest sees it, committed? */
 CXLVM_PUBLIC bool cxlvm_endpoint_is_committed(const struct cxlvm_endpoint *endpoint);
@@ -223,14 +250,15 @@ CXLVM_PUBLIC bool cxlvm_endpoint_is_committed(const struct cxlvm_endpoint *endpo
 CXLVM_PUBLIC bool cxlvm_endpoint_memory_mapped(const struct cxlvm_endpoint *endpoint);
 /*
  * Where device memory goes: the base of the window in the frozen map, or the base inside it that
- * the configuration names. false before machine_done (own placement) or realize (placed windows),
+ * the configuration names. With decoder policy guest it goes where decoder 0 says, in the window
+ * that begins here. false before machine_done (own placement) or realize (placed windows),
  * and after unrealize.
  */
 CXLVM_PUBLIC bool cxlvm_endpoint_window_base(const struct cxlvm_endpoint *endpoint,
 					     struct cxlvm_gpa *base);
 /*
  * The restrictions (CXLVM_WINDOW_*) that this device wants of its window, for hosts that make the
- * CFMWS themselves.
+ * CFMWS themselves: fixed only with a locked decoder (ACPI-3).
  */
 CXLVM_PUBLIC uint16_t cxlvm_endpoint_restrictions(const struct cxlvm_endpoint *endpoint);
 /* Why device memory is not usable: "" when it is. The text is the endpoint's; not any time. */
@@ -261,7 +289,7 @@ struct cxlvm_endpoint_counters {
 	uint64_t writes;        /* of trapped registers */
 	uint64_t bad_accesses;  /* of a size or at an offset that is not allowed */
 	uint64_t device_errors; /* accesses that the device refused */
-	uint64_t programmed;    /* successful programming transactions */
+	uint64_t programmed; /* successful programming transactions, commits of a guest included */
 	uint64_t program_failures;
 };
 

@@ -42,9 +42,9 @@ struct cxlvm_machine;
 #define CXLVM_WINDOW_FIXED           (1u << 4)
 #define CXLVM_WINDOW_BI              (1u << 5)
 
-/* Those of a Type-2 device with a locked decoder (ACPI-2, ACPI-3). */
-#define CXLVM_WINDOW_TYPE2 \
-	(CXLVM_WINDOW_DEVICE_COHERENT | CXLVM_WINDOW_VOLATILE | CXLVM_WINDOW_FIXED)
+/* Those of a Type-2 device (ACPI-2); with a locked decoder the window is fixed, too (ACPI-3). */
+#define CXLVM_WINDOW_TYPE2_GUEST (CXLVM_WINDOW_DEVICE_COHERENT | CXLVM_WINDOW_VOLATILE)
+#define CXLVM_WINDOW_TYPE2       (CXLVM_WINDOW_TYPE2_GUEST | CXLVM_WINDOW_FIXED)
 
 struct cxlvm_machine_config {
 	size_t size;                 /* sizeof(struct cxlvm_machine_config) */

@@ -45,7 +45,7 @@ int host_bridge_init(struct pci_host_bridge *bridge, unsigned int index, struct 
 
 int host_bridge_make_cxl(struct pci_host_bridge *bridge, struct map *map, struct cxlvm_error *err)
 {
-	int code = cxlvm_bridge_create(&bridge->cxl, err);
+	int code = cxlvm_bridge_create(NULL, &bridge->cxl, err);
 
 	if (!code)
 		code = root_port_init(&bridge->port, HOST_BRIDGE_PORT, map, err);

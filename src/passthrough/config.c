@@ -62,8 +62,11 @@ static void overlay(const struct cxlvm_endpoint *ep, uint32_t *image)
 		reg_set(image, 0, &row[i], 0);
 	reg_set(image, 0, &row[CXLDEV_RANGE1_SIZE_HIGH], (uint32_t)(size >> 32));
 	reg_set(image, 0, &row[CXLDEV_RANGE1_SIZE_LOW], (uint32_t)size >> 28);
-	reg_set(image, 0, &row[CXLDEV_RANGE1_VALID], committed);
-	reg_set(image, 0, &row[CXLDEV_RANGE1_ACTIVE], committed);
+	/* Of a decoder that firmware commits these tell whether it is; else the device knows. */
+	if (ep->decoder == CXLVM_DECODER_LOCKED) {
+		reg_set(image, 0, &row[CXLDEV_RANGE1_VALID], committed);
+		reg_set(image, 0, &row[CXLDEV_RANGE1_ACTIVE], committed);
+	}
 	reg_set(image, 0, &row[CXLDEV_RANGE1_BASE_HIGH], (uint32_t)(base >> 32));
 	/* The whole dword: what the device has in the reserved bits is no business of the guest's. */
 	reg_store(&image[row[CXLDEV_RANGE1_BASE_LOW].offset / 4], (uint32_t)base);

@@ -23,6 +23,7 @@ struct cxlvm_endpoint {
 	char name[CXLVM_NAME_MAX];
 	uint32_t bridge_uid;
 	uint8_t port;
+	enum cxlvm_decoder_policy decoder;
 	uint64_t page_size;
 	bool has_window_base;
 	struct cxlvm_gpa window_base;
@@ -53,7 +54,13 @@ struct cxlvm_endpoint {
 	bool revoked; /* usable before, found unusable by recheck */
 	char unusable[CXLVM_ERROR_MESSAGE_MAX];
 
-	/* The map: n_areas is published last and read by a signal handler. */
+	/* Policy guest: decoder 0 of the host bridge, as the host last said. */
+	struct cxlvm_bridge_decoder bridge;
+
+	/*
+	 * The map: n_areas is published last and read by a signal handler. It stays once it was
+	 * made; with policy guest it is there while decoder 0 is committed.
+	 */
 	size_t n_areas;
 	struct cxlvm_memory_area areas[AREAS_MAX];
 	bool dma_mapped;
@@ -67,7 +74,7 @@ struct cxlvm_endpoint {
 	struct cxlvm_endpoint_counters counters;
 };
 
-/* Reset values of what the guest sees, for the locked policy before it is programmed. */
+/* Reset values of what the guest sees; with the locked policy, before it is programmed. */
 void endpoint_state_reset(struct cxlvm_endpoint *ep);
 
 /* The window as asked for, and the base of decoder 0 once the window has one. */
@@ -92,7 +99,7 @@ int endpoint_dvsec_read16(struct cxlvm_endpoint *ep, uint32_t offset, uint16_t *
 int endpoint_dvsec_write16(struct cxlvm_endpoint *ep, uint32_t offset, uint16_t value);
 
 /* Is [base, base + size) inside one usable I/O address range? (WIN-3) */
-int endpoint_check_iova(const struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
+int endpoint_check_iova(const struct cxlvm_endpoint *ep, struct cxlvm_gpa base, uint64_t size,
 			struct cxlvm_error *err);
 
 /* Which parts of the BAR are trapped (OVL-1 to OVL-4). */
@@ -107,16 +114,34 @@ void endpoint_memory_space_restore(struct cxlvm_endpoint *ep, bool was);
 
 /* Bring the map in line with P3: enabled exactly when the registers and the device say so. */
 void endpoint_map_update(struct cxlvm_endpoint *ep);
+/* The same for registers that change next: decoder 0 becomes committed, or it goes away. */
+void endpoint_map_ahead(struct cxlvm_endpoint *ep);
+void endpoint_map_off(struct cxlvm_endpoint *ep);
 /* Not usable: disabled, then out of the I/O address space. */
 void endpoint_map_disable(struct cxlvm_endpoint *ep);
 void endpoint_dma_withdraw(struct cxlvm_endpoint *ep);
-/* Map every area into this process and have the host prepare it, or nothing. */
-int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_error *err);
+/*
+ * Map every area of the first size bytes into this process, for base, and have the host prepare
+ * them; or nothing.
+ */
+int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_gpa base, uint64_t size,
+			struct cxlvm_error *err);
 void endpoint_map_destroy(struct cxlvm_endpoint *ep);
 
-/* The programming transaction (contract 6.3). */
+/*
+ * The programming transaction (contract 6.3): after a reset, and when the guest commits. The
+ * second leaves the error bit to the caller.
+ */
 int endpoint_program(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind,
 		     struct cxlvm_error *err);
+int endpoint_program_commit(struct cxlvm_endpoint *ep, struct cxlvm_error *err);
+
+/* Policy guest: may what the registers hold be committed (contract 3.3)? Changes nothing. */
+int endpoint_check_commit(const struct cxlvm_endpoint *ep, struct cxlvm_error *err);
+/* Does the host bridge's decoder lead to what the endpoint's shows? Policy locked: always. */
+bool endpoint_bridge_agrees(const struct cxlvm_endpoint *ep);
+/* The guest writes the dword at offset at of the HDM decoder capability. */
+void endpoint_decoder_write(struct cxlvm_endpoint *ep, uint32_t at, uint32_t value);
 
 /*
  * Generation 2: the kernel's decoder. program writes base and lock unless they are there;
@@ -128,8 +153,8 @@ struct kernel_decoder {
 	uint32_t base_high;
 	bool written; /* anything was */
 };
-int kernel_decoder_program(struct cxlvm_endpoint *ep, struct kernel_decoder *before,
-			   struct cxlvm_error *err);
+int kernel_decoder_program(struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
+			   struct kernel_decoder *before, struct cxlvm_error *err);
 void kernel_decoder_restore(struct cxlvm_endpoint *ep, const struct kernel_decoder *before);
 
 void endpoint_event(struct cxlvm_endpoint *ep, enum cxlvm_event_kind kind, int code,

@@ -122,10 +122,9 @@ static int write_and_verify(struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
 	return -EPROTO;
 }
 
-int kernel_decoder_program(struct cxlvm_endpoint *ep, struct kernel_decoder *before,
-			   struct cxlvm_error *err)
+int kernel_decoder_program(struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
+			   struct kernel_decoder *before, struct cxlvm_error *err)
 {
-	struct cxlvm_gpa base = endpoint_base(ep);
 	int ret;
 
 	*before = (struct kernel_decoder){ .written = false };

@@ -22,28 +22,42 @@ static bool memory_enabled(const struct cxlvm_endpoint *ep)
 }
 
 /* P3, in one place. */
-static bool wants_map(const struct cxlvm_endpoint *ep)
+static bool wants_map(const struct cxlvm_endpoint *ep, bool committed)
 {
-	return ep->n_areas && decoder_is_committed(ep->state.hdm) &&
-	       decoder_is_enabled(ep->state.hdm) && memory_enabled(ep) &&
-	       flag_is_set(&ep->state.usable);
+	return ep->n_areas && committed && decoder_is_enabled(ep->state.hdm) &&
+	       memory_enabled(ep) && flag_is_set(&ep->state.usable) && endpoint_bridge_agrees(ep);
+}
+
+static void switch_map(struct cxlvm_endpoint *ep, bool on)
+{
+	uint64_t base = decoder_base(ep->state.hdm), size = decoder_size(ep->state.hdm);
+
+	if (on == flag_is_set(&ep->state.mapped))
+		return;
+	if (on) {
+		ep->host_ops.enable(ep->host, ep->areas, ep->n_areas);
+		flag_set(&ep->state.mapped, true);
+		TRACE(ep, MAP_ENABLE, base, size);
+	} else {
+		ep->host_ops.disable(ep->host, ep->areas, ep->n_areas);
+		flag_set(&ep->state.mapped, false);
+		TRACE(ep, MAP_DISABLE, base, size);
+	}
 }
 
 void endpoint_map_update(struct cxlvm_endpoint *ep)
 {
-	bool wanted = wants_map(ep);
+	switch_map(ep, wants_map(ep, decoder_is_committed(ep->state.hdm)));
+}
 
-	if (wanted == flag_is_set(&ep->state.mapped))
-		return;
-	if (wanted) {
-		ep->host_ops.enable(ep->host, ep->areas, ep->n_areas);
-		flag_set(&ep->state.mapped, true);
-		TRACE(ep, MAP_ENABLE, endpoint_base(ep).value, ep->desc.memory_size);
-	} else {
-		ep->host_ops.disable(ep->host, ep->areas, ep->n_areas);
-		flag_set(&ep->state.mapped, false);
-		TRACE(ep, MAP_DISABLE, endpoint_base(ep).value, ep->desc.memory_size);
-	}
+void endpoint_map_ahead(struct cxlvm_endpoint *ep)
+{
+	switch_map(ep, wants_map(ep, true));
+}
+
+void endpoint_map_off(struct cxlvm_endpoint *ep)
+{
+	switch_map(ep, false);
 }
 
 void endpoint_map_disable(struct cxlvm_endpoint *ep)
@@ -66,25 +80,27 @@ static void unmap_areas(struct cxlvm_endpoint *ep, size_t n)
 		ep->ops.unmap(ep->device, ep->areas[n].address, ep->areas[n].size);
 }
 
-int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_gpa base, uint64_t size,
+			struct cxlvm_error *err)
 {
 	const struct vfio_description *desc = &ep->desc;
-	struct cxlvm_gpa base = endpoint_base(ep);
 	size_t n;
 	int ret;
 
-	for (n = 0; n < desc->n_areas; n++) {
+	/* Areas are sorted: the first one beyond size ends it. */
+	for (n = 0; n < desc->n_areas && desc->areas[n].offset < size; n++) {
 		struct cxlvm_memory_area *area = &ep->areas[n];
+		uint64_t left = size - desc->areas[n].offset;
+		void *address;
 		struct cxlvm_map_request request = {
 			.region = desc->memory_region,
 			.offset = desc->areas[n].offset,
-			.size = desc->areas[n].size,
+			.size = desc->areas[n].size < left ? desc->areas[n].size : left,
 			.guest = { base.value + desc->areas[n].offset },
-			.alignment =
-				desc->areas[n].size >= GIGANTIC_PAGE ? GIGANTIC_PAGE : HUGE_PAGE,
 		};
 
-		ret = ep->ops.map(ep->device, &request, &area->address);
+		request.alignment = request.size >= GIGANTIC_PAGE ? GIGANTIC_PAGE : HUGE_PAGE;
+		ret = ep->ops.map(ep->device, &request, &address);
 		if (ret) {
 			cxlvm_error_set(err, ret,
 					"%s: mapping 0x%" PRIx64 " bytes of device memory: %s",
@@ -92,8 +108,10 @@ int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 			unmap_areas(ep, n);
 			return ret;
 		}
+		/* host_owns_address may still look at what was here before. */
+		__atomic_store_n(&area->address, address, __ATOMIC_RELAXED);
+		__atomic_store_n(&area->size, request.size, __ATOMIC_RELAXED);
 		area->offset.value = request.offset;
-		area->size = request.size;
 		area->guest = request.guest;
 		area->dma_buf = -1;
 	}
@@ -123,9 +141,13 @@ bool cxlvm_endpoint_host_owns_address(const struct cxlvm_endpoint *ep, const voi
 {
 	size_t n = __atomic_load_n(&ep->n_areas, __ATOMIC_ACQUIRE);
 
-	for (size_t i = 0; i < n; i++)
-		if ((uintptr_t)address - (uintptr_t)ep->areas[i].address < ep->areas[i].size)
+	for (size_t i = 0; i < n; i++) {
+		const struct cxlvm_memory_area *area = &ep->areas[i];
+		uintptr_t first = (uintptr_t)__atomic_load_n(&area->address, __ATOMIC_RELAXED);
+
+		if ((uintptr_t)address - first < __atomic_load_n(&area->size, __ATOMIC_RELAXED))
 			return true;
+	}
 	return false;
 }
 

@@ -13,11 +13,36 @@
 struct transaction {
 	struct cxlvm_endpoint *ep;
 	enum cxlvm_reset_kind kind;
-	struct decoder_setting setting;
-	bool memory_space; /* as it was */
+	bool commit;                    /* asked for by the guest, which waits for it */
+	struct decoder_setting setting; /* size 0: nothing is to be mapped (policy guest) */
+	bool memory_space;              /* as it was */
 	bool map_created;
 	struct kernel_decoder kernel;
 };
+
+/* Between resets only: what the guest commits has to be there at once. */
+static int validate_commit(const struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	if (!ep->machine_done || ep->pending != CXLVM_RESET_NONE)
+		return cxlvm_error_set(err, -EBUSY, "%s: decoder 0 committed during a reset",
+				       ep->name);
+	if (ep->unusable[0])
+		return cxlvm_error_set(err, -ENXIO, "%s", ep->unusable);
+	return 0;
+}
+
+/* What the guest has committed or is about to. */
+static int validate_guest(struct transaction *t, struct cxlvm_error *err)
+{
+	struct cxlvm_endpoint *ep = t->ep;
+	int ret = t->commit ? validate_commit(ep, err) : 0;
+
+	if (ret || (!t->commit && !decoder_is_committed(ep->state.hdm)))
+		return ret;
+	t->setting.base = decoder_base(ep->state.hdm);
+	t->setting.size = decoder_size(ep->state.hdm);
+	return endpoint_check_commit(ep, err);
+}
 
 /* Section 4 and 6.4 once more, with the values that will be used. */
 static int validate(struct transaction *t, struct cxlvm_error *err)
@@ -27,6 +52,8 @@ static int validate(struct transaction *t, struct cxlvm_error *err)
 	uint32_t hdm[DECODER_DWORDS];
 	int ret;
 
+	if (ep->decoder == CXLVM_DECODER_GUEST)
+		return validate_guest(t, err);
 	ret = window_check(ep->machine, &request, &ep->hold, err);
 	if (ret)
 		return ret;
@@ -95,6 +122,8 @@ static int ask_device(struct transaction *t, struct cxlvm_error *err)
 	struct cxlvm_endpoint *ep = t->ep;
 	struct cxlvm_error local = CXLVM_ERROR_INIT;
 
+	if (t->commit)
+		return ask_once(ep, err);
 	/* A hot reset can lose the decoder; a reset of the device brings it back (10.1). */
 	if (t->kind == CXLVM_RESET_HOT && ep->host_ops.device_reset &&
 	    wait_ready(ep, &local) == -ENXIO)
@@ -106,9 +135,10 @@ static int create_map(struct transaction *t, struct cxlvm_error *err)
 {
 	int ret;
 
-	if (t->ep->n_areas)
+	if (t->ep->n_areas || !t->setting.size)
 		return 0;
-	ret = endpoint_map_create(t->ep, err);
+	ret = endpoint_map_create(t->ep, (struct cxlvm_gpa){ t->setting.base }, t->setting.size,
+				  err);
 	t->map_created = !ret;
 	return ret;
 }
@@ -122,9 +152,10 @@ static void undo_map(struct transaction *t)
 static int kernel_decoder(struct transaction *t, struct cxlvm_error *err)
 {
 	/* Generations 3 to 6 are never written. */
-	if (!t->ep->desc.kernel_decoder)
+	if (!t->ep->desc.kernel_decoder || !t->setting.size)
 		return 0;
-	return kernel_decoder_program(t->ep, &t->kernel, err);
+	return kernel_decoder_program(t->ep, (struct cxlvm_gpa){ t->setting.base }, &t->kernel,
+				      err);
 }
 
 static void undo_kernel_decoder(struct transaction *t)
@@ -138,7 +169,7 @@ static int map_dma(struct transaction *t, struct cxlvm_error *err)
 	struct cxlvm_endpoint *ep = t->ep;
 	int ret;
 
-	if (!ep->host_ops.dma_map)
+	if (!ep->host_ops.dma_map || !t->setting.size)
 		return 0;
 	ret = ep->host_ops.dma_map(ep->host, ep->areas, ep->n_areas, err);
 	if (ret)
@@ -157,10 +188,14 @@ static void undo_dma(struct transaction *t)
 	ep->dma_mapped = false;
 }
 
-/* Linux reads the host bridge's decoder once per boot: it changes only there. */
-static bool mirrors_bridge(enum cxlvm_reset_kind kind)
+/*
+ * Linux reads the host bridge's decoder once per boot: it changes only there. With policy guest it is
+ * the guest's.
+ */
+static bool mirrors_bridge(const struct transaction *t)
 {
-	return kind == CXLVM_RESET_SYSTEM || kind == CXLVM_RESET_WAKEUP;
+	return t->ep->decoder == CXLVM_DECODER_LOCKED &&
+	       (t->kind == CXLVM_RESET_SYSTEM || t->kind == CXLVM_RESET_WAKEUP);
 }
 
 static int publish_bridge(struct transaction *t, struct cxlvm_error *err)
@@ -174,7 +209,7 @@ static int publish_bridge(struct transaction *t, struct cxlvm_error *err)
 	uint32_t hdm[DECODER_DWORDS];
 	int ret;
 
-	if (!mirrors_bridge(t->kind))
+	if (!mirrors_bridge(t))
 		return 0;
 	decoder_reset(hdm, 0);
 	(void)decoder_commit_locked(hdm, &t->setting); /* validated */
@@ -201,12 +236,19 @@ static int publish(struct transaction *t, struct cxlvm_error *err)
 	const uint32_t *hdm = ep->state.hdm;
 
 	(void)err;
-	(void)decoder_commit_locked(ep->state.hdm, &t->setting); /* validated */
 	ep->unusable[0] = '\0';
 	flag_set(&ep->state.usable, true);
+	if (ep->decoder == CXLVM_DECODER_LOCKED) {
+		(void)decoder_commit_locked(ep->state.hdm, &t->setting); /* validated */
+	} else if (t->commit) {
+		/* Another vCPU that polls for committed finds the memory there. */
+		endpoint_map_ahead(ep);
+		decoder_commit(ep->state.hdm);
+	}
 	endpoint_map_update(ep);
-	TRACE(ep, LOCKED_HDM, t->setting.base, (uint32_t)decoder_base(hdm), decoder_base(hdm) >> 32,
-	      decoder_control(hdm));
+	if (ep->decoder == CXLVM_DECODER_LOCKED)
+		TRACE(ep, LOCKED_HDM, t->setting.base, (uint32_t)decoder_base(hdm),
+		      decoder_base(hdm) >> 32, decoder_control(hdm));
 	return 0;
 }
 
@@ -224,15 +266,15 @@ static const struct {
 	{ publish, NULL },
 };
 
-int endpoint_program(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind, struct cxlvm_error *err)
+static int run(struct transaction *t, struct cxlvm_error *err)
 {
 	static const struct cxlvm_bridge_decoder not_committed;
-	struct transaction t = { .ep = ep, .kind = kind };
+	struct cxlvm_endpoint *ep = t->ep;
 	unsigned int i;
 	int ret = 0;
 
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		ret = steps[i].run(&t, err);
+		ret = steps[i].run(t, err);
 		if (ret)
 			break;
 	}
@@ -241,9 +283,23 @@ int endpoint_program(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind, stru
 	TRACE(ep, PROGRAM_FAILED, i, (uint64_t)-ret);
 	while (i--)
 		if (steps[i].undo)
-			steps[i].undo(&t);
+			steps[i].undo(t);
 	/* Endpoint and host bridge agree after each system reset, also in this. */
-	if (mirrors_bridge(kind))
+	if (mirrors_bridge(t))
 		(void)ep->host_ops.bridge_decoder(ep->host, ep->bridge_uid, &not_committed);
 	return ret;
+}
+
+int endpoint_program(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind, struct cxlvm_error *err)
+{
+	struct transaction t = { .ep = ep, .kind = kind };
+
+	return run(&t, err);
+}
+
+int endpoint_program_commit(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	struct transaction t = { .ep = ep, .kind = CXLVM_RESET_NONE, .commit = true };
+
+	return run(&t, err);
 }

@@ -31,6 +31,9 @@ static int check_config(const struct cxlvm_endpoint_config *config, struct cxlvm
 				       "%s: host page size %" PRIu64
 				       " is not a power of two from 4096 to 65536",
 				       name, config->page_size);
+	if (config->decoder != CXLVM_DECODER_LOCKED && config->decoder != CXLVM_DECODER_GUEST)
+		return cxlvm_error_set(err, -EINVAL, "%s: %d is no decoder policy", name,
+				       (int)config->decoder);
 	if (config->n_iova > IOVA_RANGES_MAX || config->n_exclude > EXCLUDES_MAX)
 		return cxlvm_error_set(
 			err, -EINVAL,
@@ -54,8 +57,9 @@ static int check_ops(const struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 
 	if (!d->info || !d->region_info || !d->read || !d->write || !d->map || !d->unmap)
 		return cxlvm_error_set(err, -EINVAL, "%s: a device operation is missing", ep->name);
-	if (!h->prepare || !h->release || !h->enable || !h->disable || !h->bridge_decoder ||
-	    !h->now_ns || !h->sleep_ms || !h->dma_map != !h->dma_unmap)
+	if (!h->prepare || !h->release || !h->enable || !h->disable || !h->now_ns || !h->sleep_ms ||
+	    !h->dma_map != !h->dma_unmap ||
+	    (!h->bridge_decoder && ep->decoder == CXLVM_DECODER_LOCKED))
 		return cxlvm_error_set(err, -EINVAL, "%s: a host operation is missing", ep->name);
 	return 0;
 }
@@ -65,6 +69,7 @@ static void take_config(struct cxlvm_endpoint *ep, const struct cxlvm_endpoint_c
 	snprintf(ep->name, sizeof(ep->name), "%s", config->name);
 	ep->bridge_uid = config->bridge_uid;
 	ep->port = config->port;
+	ep->decoder = config->decoder;
 	ep->page_size = config->page_size;
 	ep->has_window_base = config->has_window_base;
 	ep->window_base = config->window_base;
@@ -83,6 +88,7 @@ struct window_request endpoint_window_request(const struct cxlvm_endpoint *ep)
 		.bridge_uid = ep->bridge_uid,
 		.size = ep->desc.memory_size,
 		.base = ep->has_window_base ? &ep->window_base : NULL,
+		.restrictions = cxlvm_endpoint_restrictions(ep),
 	};
 }
 
@@ -91,10 +97,10 @@ struct cxlvm_gpa endpoint_base(const struct cxlvm_endpoint *ep)
 	return ep->has_window_base ? ep->window_base : window_info(ep->machine, &ep->hold)->base;
 }
 
-int endpoint_check_iova(const struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
+int endpoint_check_iova(const struct cxlvm_endpoint *ep, struct cxlvm_gpa base, uint64_t size,
 			struct cxlvm_error *err)
 {
-	uint64_t last = base.value + (ep->desc.memory_size - 1);
+	uint64_t last = base.value + (size - 1);
 
 	for (size_t i = 0; i < ep->n_iova; i++)
 		if (ep->iova[i].first.value <= base.value && last <= ep->iova[i].last.value)
@@ -132,7 +138,7 @@ static int take_window(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 	}
 	ret = window_match(ep->machine, &request, &ep->hold, err);
 	if (!ret)
-		ret = endpoint_check_iova(ep, endpoint_base(ep), err);
+		ret = endpoint_check_iova(ep, endpoint_base(ep), request.size, err);
 	if (!ret)
 		ret = window_claim(ep->machine, &ep->hold, ep->name, err);
 	if (ret) {
@@ -257,7 +263,7 @@ int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *ep, struct cxlvm_error *e
 	}
 	ret = window_check(ep->machine, &request, &ep->hold, err);
 	if (!ret)
-		ret = endpoint_check_iova(ep, endpoint_base(ep), err);
+		ret = endpoint_check_iova(ep, endpoint_base(ep), request.size, err);
 	if (!ret && !ep->hold.claimed) {
 		ret = window_claim(ep->machine, &ep->hold, ep->name, err);
 		if (!ret)
@@ -276,7 +282,7 @@ void cxlvm_endpoint_unrealize(struct cxlvm_endpoint *ep)
 	__atomic_store_n(&ep->dark, true, __ATOMIC_RELEASE);
 	endpoint_map_disable(ep);
 	endpoint_dma_withdraw(ep);
-	decoder_decommit(ep->state.hdm, false);
+	decoder_decommit(ep->state.hdm);
 	__atomic_store_n(&ep->base, 0, __ATOMIC_RELEASE);
 	window_release(ep->machine, &ep->hold);
 	ep->machine_done = false;

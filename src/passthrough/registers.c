@@ -131,7 +131,11 @@ static void write_dword(struct cxlvm_endpoint *ep, uint64_t offset, uint32_t val
 	uint8_t bytes[4];
 	int ret;
 
-	/* Ours, and read-only in the locked policy. */
+	if (inside(offset, 4, desc->hdm_offset, HDM_BYTES)) {
+		endpoint_decoder_write(ep, (uint32_t)(offset - desc->hdm_offset), value);
+		return;
+	}
+	/* Decoders beyond the only one that is presented. */
 	if (inside(offset, 4, desc->hdm_offset, desc->hdm_size))
 		return;
 	put_le32(bytes, value);

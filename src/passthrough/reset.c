@@ -13,12 +13,19 @@
 #define RESET_ATTEMPTS 5
 #define RESET_PAUSE_MS 100
 
+static void reset_decoder(struct cxlvm_endpoint *ep)
+{
+	decoder_reset(ep->state.hdm, ep->desc.hdm_capability);
+	if (ep->decoder == CXLVM_DECODER_GUEST)
+		decoder_preset_size(ep->state.hdm, ep->desc.memory_size);
+}
+
 void endpoint_state_reset(struct cxlvm_endpoint *ep)
 {
 	uint32_t dvsec[DVSEC_DEVICE_SIZE / 4];
 	uint16_t control;
 
-	decoder_reset(ep->state.hdm, ep->desc.hdm_capability);
+	reset_decoder(ep);
 	regs_reset(&dvsec_device_table, dvsec, 0);
 	control = (uint16_t)regs_read(dvsec, dvsec_device_table.rows[CXLDEV_MEM_ENABLE].offset, 2);
 	__atomic_store_n(&ep->state.dvsec_control, control, __ATOMIC_RELAXED);
@@ -53,6 +60,13 @@ static bool keeps_registers(enum cxlvm_reset_kind kind)
 	return kind == CXLVM_RESET_FUNCTION || kind == CXLVM_RESET_LOW_POWER;
 }
 
+/* A decoder that the guest had programmed and that is gone takes its map along. */
+static void drop_guest_map(struct cxlvm_endpoint *ep)
+{
+	if (ep->decoder == CXLVM_DECODER_GUEST)
+		endpoint_map_destroy(ep);
+}
+
 /* Caches are gone or kept with the device's power; only a reset while it runs loses them. */
 static bool wants_write_back(enum cxlvm_reset_kind kind)
 {
@@ -72,8 +86,13 @@ int cxlvm_endpoint_reset_prepare(struct cxlvm_endpoint *ep, enum cxlvm_reset_kin
 	if (was_mapped && wants_write_back(kind))
 		endpoint_write_back(ep);
 	endpoint_dma_withdraw(ep);
-	if (!keeps_registers(kind))
+	if (!keeps_registers(kind)) {
 		endpoint_state_reset(ep);
+		drop_guest_map(ep);
+	}
+	/* The host bridge is reset with the machine, and the guest programs it anew. */
+	if (kind >= CXLVM_RESET_WAKEUP)
+		ep->bridge = (struct cxlvm_bridge_decoder){ .size = 0 };
 	if (kind > ep->pending)
 		ep->pending = kind;
 	return 0;
@@ -81,7 +100,9 @@ int cxlvm_endpoint_reset_prepare(struct cxlvm_endpoint *ep, enum cxlvm_reset_kin
 
 static void fail_reset(struct cxlvm_endpoint *ep, const struct cxlvm_error *err)
 {
-	decoder_decommit(ep->state.hdm, true);
+	reset_decoder(ep);
+	decoder_refuse(ep->state.hdm);
+	drop_guest_map(ep);
 	count(&ep->counters.program_failures);
 	/* A reason set while undoing is the graver one. */
 	if (!ep->unusable[0])
@@ -97,7 +118,8 @@ static void report_success(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind
 		if (kind != CXLVM_RESET_LOW_POWER && kind != CXLVM_RESET_NONE)
 			endpoint_event(ep, CXLVM_EVENT_CONTENT_LOST, 0,
 				       "the content of device memory may be lost");
-		endpoint_event(ep, CXLVM_EVENT_MEMORY_AVAILABLE, 0, "");
+		if (ep->decoder == CXLVM_DECODER_LOCKED || flag_is_set(&ep->state.mapped))
+			endpoint_event(ep, CXLVM_EVENT_MEMORY_AVAILABLE, 0, "");
 	}
 	ep->was_programmed = true;
 }

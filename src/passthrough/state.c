@@ -50,8 +50,8 @@ bool cxlvm_endpoint_window_base(const struct cxlvm_endpoint *ep, struct cxlvm_gp
 
 uint16_t cxlvm_endpoint_restrictions(const struct cxlvm_endpoint *ep)
 {
-	(void)ep; /* plain HDM-D only: anything else is refused in realize (CHK-5) */
-	return CXLVM_WINDOW_TYPE2;
+	/* Plain HDM-D only: anything else is refused in realize (CHK-5). */
+	return ep->decoder == CXLVM_DECODER_GUEST ? CXLVM_WINDOW_TYPE2_GUEST : CXLVM_WINDOW_TYPE2;
 }
 
 const char *cxlvm_endpoint_unusable_reason(const struct cxlvm_endpoint *ep)

@@ -59,6 +59,9 @@
 #define HDM_STRIDE 0x20u
 #define HDM_HEADER 0x10u
 
+/* The last code of interleave granularity with a meaning: 16 KiB. */
+#define HDM_GRANULARITY_MAX 6u
+
 #define HDM_LIST(R)                                                                                \
 	R(HDM_CAP_COUNT, 0x00, 4, 0, 4, REG_RO, 0, "decoder count", "8.2.4.20.1")                  \
 	R(HDM_CAP_TARGETS, 0x00, 4, 4, 4, REG_RO, 0, "target count", "8.2.4.20.1")                 \

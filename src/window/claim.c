@@ -89,7 +89,7 @@ int window_reserve(struct cxlvm_machine *machine, const struct window_request *r
 		.wants_base = request->base,
 		.info = {
 			.size = request->size,
-			.restrictions = CXLVM_WINDOW_TYPE2,
+			.restrictions = request->restrictions,
 			.n_targets = 1,
 			.targets = { request->bridge_uid },
 		},

@@ -41,6 +41,7 @@ struct window_request {
 	uint32_t bridge_uid;
 	uint64_t size;
 	const struct cxlvm_gpa *base; /* explicit base, or NULL */
+	uint16_t restrictions;        /* of a window that is reserved */
 };
 
 /*

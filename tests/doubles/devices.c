@@ -29,12 +29,12 @@ static void close_sim(struct test_device *device)
 	device->transport.transport->close(device->transport.device);
 }
 
-static void open_sim(struct test_device *device, unsigned int index, unsigned int generation)
+void open_sim_of(struct test_device *device, unsigned int index, unsigned int kernel, uint64_t size)
 {
 	struct cxlvm_sim_config config = {
 		.size = sizeof(config),
-		.memory_size = FAKE_MEMORY_SIZE,
-		.generation = generation,
+		.memory_size = size,
+		.generation = kernel,
 		.serial = 0x1122334455667700 + index,
 	};
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
@@ -56,6 +56,6 @@ static void open_sim(struct test_device *device, unsigned int index, unsigned in
 	}                                                                  \
 	void open_sim_##k(struct test_device *device, unsigned int index)  \
 	{                                                                  \
-		open_sim(device, index, number);                           \
+		open_sim_of(device, index, number, FAKE_MEMORY_SIZE);      \
 	}
 VM_KERNELS(FACTORIES)

@@ -118,7 +118,8 @@ static void host_enable(void *host, const struct cxlvm_memory_area *areas, size_
 	assert_false(recorder->enabled);
 	assert_false(recorder->unrealized);
 	assert_true(board->verb == VERB_RESET_DONE || board->verb == VERB_CONFIG_WRITE ||
-		    board->verb == VERB_REG_WRITE || board->verb == VERB_RECHECK);
+		    board->verb == VERB_REG_WRITE || board->verb == VERB_RECHECK ||
+		    board->verb == VERB_BRIDGE);
 	if (board->phase == PHASE_HOLD)
 		fail_msg("memory enabled while the machine is held in reset");
 	if (recorder->on_enable)
@@ -146,6 +147,8 @@ static void host_disable(void *host, const struct cxlvm_memory_area *areas, size
 
 	check_same(recorder, areas, n);
 	assert_true(recorder->enabled);
+	if (recorder->on_disable)
+		recorder->on_disable(recorder);
 	if (board->personality == PERSONALITY_OWN) {
 		recorder->enabled = false;
 	} else {
@@ -333,11 +336,59 @@ struct bridge_model *board_bridge(struct board *board, uint32_t uid)
 	return NULL;
 }
 
+/* The host's own model accepts anything (F19); its adapter tells the library before it is stored. */
+static void model_write(struct bridge_model *bridge, unsigned int offset, uint32_t value)
+{
+	uint32_t hdm[ARRAY_SIZE(bridge->hdm)];
+	struct cxlvm_bridge_decoder shown;
+
+	assert_true(offset / 4 < ARRAY_SIZE(hdm));
+	memcpy(hdm, bridge->hdm, sizeof(hdm));
+	hdm[offset / 4] = value;
+	if (offset == 0x20)
+		hdm[8] = (value & ~0xc00u) | (value & 0x200 ? 0x400 : 0);
+	shown = (struct cxlvm_bridge_decoder){
+		.base = { (uint64_t)hdm[5] << 32 | (hdm[4] & 0xf0000000) },
+		.size = (uint64_t)hdm[7] << 32 | (hdm[6] & 0xf0000000),
+		.port = (uint8_t)hdm[9],
+		.control = hdm[8],
+		.global_control = hdm[1],
+	};
+	bridge->changed(bridge->host, &shown);
+	memcpy(bridge->hdm, hdm, sizeof(hdm));
+}
+
+void bridge_model_write(struct bridge_model *bridge, unsigned int offset, uint32_t value)
+{
+	if (bridge->cxl)
+		cxlvm_bridge_write(bridge->cxl, 0x1100 + offset, 4, value);
+	else
+		model_write(bridge, offset, value);
+}
+
+uint32_t bridge_model_read(const struct bridge_model *bridge, unsigned int offset)
+{
+	if (bridge->cxl)
+		return (uint32_t)cxlvm_bridge_read(bridge->cxl, 0x1100 + offset, 4);
+	return bridge->hdm[offset / 4];
+}
+
 void board_reset_bridges(struct board *board)
 {
+	enum verb verb = board->verb;
+
 	for (unsigned int i = 0; i < board->n_bridges; i++) {
-		memset(&board->bridges[i].decoder, 0, sizeof(board->bridges[i].decoder));
-		board->bridges[i].masked = false;
+		struct bridge_model *bridge = &board->bridges[i];
+
+		/* the library's tells the endpoint; in qemu nobody does (F4) */
+		board->verb = VERB_BRIDGE;
+		if (bridge->cxl)
+			cxlvm_bridge_reset(bridge->cxl);
+		board->verb = verb;
+		memset(bridge->hdm, 0, sizeof(bridge->hdm));
+		bridge->hdm[1] = 2;
+		memset(&bridge->decoder, 0, sizeof(bridge->decoder));
+		bridge->masked = false;
 	}
 }
 

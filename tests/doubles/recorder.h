@@ -33,6 +33,7 @@ enum verb {
 	VERB_FREE,
 	VERB_REG_WRITE,
 	VERB_CONFIG_WRITE,
+	VERB_BRIDGE, /* the guest or a reset changes the host bridge's decoder */
 };
 
 enum phase { PHASE_RUN, PHASE_ENTER, PHASE_HOLD, PHASE_EXIT };
@@ -48,6 +49,11 @@ struct bridge_model {
 	struct cxlvm_bridge_decoder decoder; /* all zero: reset values */
 	bool masked;
 	unsigned int published; /* calls so far */
+	/* policy guest; decoder is then what the endpoint was told last */
+	struct cxlvm_bridge *cxl; /* own: the library's bridge */
+	uint32_t hdm[12];         /* qemu: its registers */
+	void (*changed)(void *host, const struct cxlvm_bridge_decoder *decoder);
+	void *host;
 };
 
 /* What all devices of a machine share. */
@@ -96,6 +102,7 @@ struct recorder {
 	struct cxlvm_trace traces[RECORDER_TRACES_MAX];
 	/* called in enable before anything happens, for a test's own checks; may be NULL */
 	void (*on_enable)(struct recorder *recorder);
+	void (*on_disable)(struct recorder *recorder);
 	int (*reset)(void *device); /* of the real device, for device_reset */
 	void *reset_device;
 };
@@ -104,6 +111,9 @@ void recorder_init(struct recorder *recorder, struct board *board, unsigned int 
 		   struct tap *tap, const char *name);
 
 struct bridge_model *board_bridge(struct board *board, uint32_t uid);
+/* Policy guest: the guest writes a dword of the bridge's HDM decoder capability. */
+void bridge_model_write(struct bridge_model *bridge, unsigned int offset, uint32_t value);
+uint32_t bridge_model_read(const struct bridge_model *bridge, unsigned int offset);
 /* The bridge's own reset: registers and masks to their reset values. */
 void board_reset_bridges(struct board *board);
 

@@ -23,7 +23,7 @@ static void place_windows(struct vm *vm)
 		struct cxlvm_window window = {
 			.has_base = true,
 			.base = { VM_WINDOW(i) },
-			.size = 2 * FAKE_MEMORY_SIZE,
+			.size = 2 * vm->window_memory,
 			.restrictions = 0x0f,
 			.n_targets = 1,
 			.targets = { VM_UID(i) },
@@ -70,6 +70,8 @@ struct vm *vm_create_options(const struct variant *variant, unsigned int n,
 	assert_non_null(vm);
 	assert_true(n <= VM_DEVICES_MAX);
 	vm->variant = variant;
+	vm->decoder = options->decoder;
+	vm->window_memory = options->sim_memory ? options->sim_memory : FAKE_MEMORY_SIZE;
 	vm->n = n;
 	vm->board.personality = variant->personality;
 	journal_init(&vm->board.journal);
@@ -80,7 +82,10 @@ struct vm *vm_create_options(const struct variant *variant, unsigned int n,
 
 		snprintf(device->name, sizeof(device->name), "accel%u", i);
 		vm->board.bridges[i].uid = VM_UID(i);
-		variant->open(&device->below, i);
+		if (options->sim_memory)
+			open_sim_of(&device->below, i, variant->kernel, options->sim_memory);
+		else
+			variant->open(&device->below, i);
 		tap_init(&device->tap, device->below.ops, device->below.device, &vm->board.journal,
 			 &vm->board.faults, i);
 		recorder_init(&device->recorder, &vm->board, i, &device->tap, device->name);
@@ -92,7 +97,10 @@ struct vm *vm_create_options(const struct variant *variant, unsigned int n,
 			.bridge_uid = VM_UID(i),
 			.port = VM_PORT(i),
 			.page_size = 4096,
+			.decoder = options->decoder,
 		};
+		if (options->decoder == CXLVM_DECODER_GUEST)
+			vm_guest_bridge(vm, i);
 	}
 	if (!options->bare)
 		furnish(vm);
@@ -105,7 +113,7 @@ struct vm *vm_create(const struct variant *variant, unsigned int n)
 }
 
 /* A verb begins: remember what rule 4 needs. Verbs do not nest. */
-static void verb_begin(struct vm *vm, enum verb verb, struct vm_snapshot *before)
+void verb_begin(struct vm *vm, enum verb verb, struct vm_snapshot *before)
 {
 	assert_int_equal(vm->board.verb, VERB_NONE);
 	vm_snapshot(vm, before);
@@ -113,8 +121,8 @@ static void verb_begin(struct vm *vm, enum verb verb, struct vm_snapshot *before
 	vm->board.slept_ms = 0;
 }
 
-static int verb_end(struct vm *vm, const struct vm_snapshot *before, int ret,
-		    const struct cxlvm_error *err)
+int verb_end(struct vm *vm, const struct vm_snapshot *before, int ret,
+	     const struct cxlvm_error *err)
 {
 	struct vm_snapshot after;
 
@@ -434,8 +442,10 @@ void vm_stop(struct vm *vm)
 		assert_int_equal(device->tap.n_maps, 0);
 	}
 	/* only now: a snapshot looks at every device */
-	for (unsigned int i = 0; i < vm->n; i++)
+	for (unsigned int i = 0; i < vm->n; i++) {
 		vm->devices[i].below.close(&vm->devices[i].below);
+		cxlvm_bridge_destroy(vm->board.bridges[i].cxl);
+	}
 	cxlvm_machine_destroy(vm->machine);
 	journal_free(&vm->board.journal);
 	free(vm);

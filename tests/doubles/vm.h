@@ -10,6 +10,9 @@
  *     registers show (P3), and mapped for DMA (own);
  *   - machine_done makes no device call, unrealize is followed by none.
  *
+ * With decoder policy guest the host bridges are of cxlvm/bridge.h (own) or the host's own model
+ * (qemu); vm_guest.c plays the guest that programs both decoders.
+ *
  * Layout: RAM 512 MiB at 0, host-bridge blocks (uid 12 + i) from 0x100000000, one window per
  * device from 0x140000000, 1 GiB apart.
  */
@@ -49,6 +52,8 @@ typedef void (*device_factory)(struct test_device *device, unsigned int index);
 	void open_fake_##k(struct test_device *device, unsigned int index); \
 	void open_sim_##k(struct test_device *device, unsigned int index);
 VM_KERNELS(VM_FACTORIES)
+void open_sim_of(struct test_device *device, unsigned int index, unsigned int kernel,
+		 uint64_t size);
 
 struct variant {
 	const char *name;
@@ -75,9 +80,11 @@ struct vm_device {
 
 struct vm {
 	const struct variant *variant;
+	enum cxlvm_decoder_policy decoder;
 	struct board board;
 	struct cxlvm_machine *machine;
-	bool lenient; /* several faults at once: rule 4 does not promise the snapshot */
+	uint64_t window_memory; /* bytes of device memory that windows are made for */
+	bool lenient;           /* several faults at once: rule 4 does not promise the snapshot */
 	unsigned int n;
 	struct vm_device devices[VM_DEVICES_MAX];
 };
@@ -86,6 +93,8 @@ struct vm_options {
 	unsigned int phys_bits;
 	uint64_t place_from;
 	bool bare; /* no RAM, bridges, windows: the test adds its own */
+	enum cxlvm_decoder_policy decoder;
+	uint64_t sim_memory; /* bytes of a sim, at most 512 MiB; 0: as a fake has it */
 };
 
 /* n devices, machine with RAM, bridges and (qemu) placed windows; nothing realized or frozen. */
@@ -133,9 +142,33 @@ uint32_t vm_config_read(struct vm *vm, unsigned int i, uint32_t offset, unsigned
 enum cxlvm_reset_kind vm_config_write(struct vm *vm, unsigned int i, uint32_t offset,
 				      unsigned int length, uint32_t value);
 
+/*
+ * vm_guest.c: what a guest does with decoder policy guest. Offsets are those of the HDM decoder
+ * capability; each write of a register is one verb.
+ */
+struct vm *vm_create_guest(const struct variant *variant, unsigned int n);
+void vm_hdm_write(struct vm *vm, unsigned int i, unsigned int offset, uint32_t value);
+uint32_t vm_bridge(struct vm *vm, unsigned int i, unsigned int offset);
+void vm_bridge_write(struct vm *vm, unsigned int i, unsigned int offset, uint32_t value);
+/* Base, size, then commit (and lock, with control 0x100): what control reads then. */
+uint32_t vm_commit(struct vm *vm, unsigned int i, uint64_t base, uint64_t size, uint32_t control);
+uint32_t vm_bridge_commit(struct vm *vm, unsigned int i, uint64_t base, uint64_t size);
+/* Both decoders show this range, and the memory is there. */
+void vm_check_mapped(struct vm *vm, unsigned int i, uint64_t base, uint64_t size);
+/* Bytes of the window of device i: what the guest may use. */
+uint64_t vm_window_size(struct vm *vm, unsigned int i);
+
+/* Between the files of the virtual machine: around each verb. */
+struct vm_snapshot;
+void verb_begin(struct vm *vm, enum verb verb, struct vm_snapshot *before);
+int verb_end(struct vm *vm, const struct vm_snapshot *before, int ret,
+	     const struct cxlvm_error *err);
+void vm_guest_bridge(struct vm *vm, unsigned int i);
+
 /* vm_snapshot.c: everything that rule 4 speaks of. */
 struct vm_snapshot_device {
 	bool exists;
+	bool guest; /* decoder policy */
 	bool committed, mapped, has_base;
 	struct cxlvm_gpa base;
 	struct cxlvm_endpoint_state state;

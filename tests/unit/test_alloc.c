@@ -116,7 +116,7 @@ static void every_other_constructor_fails_in_turn(void **state)
 	assert_true(fired && !machine && err.code == -ENOMEM);
 	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
 	arm(1);
-	assert_int_equal(cxlvm_bridge_create(&bridge, &err), -ENOMEM);
+	assert_int_equal(cxlvm_bridge_create(NULL, &bridge, &err), -ENOMEM);
 	assert_true(fired && !bridge && err.code == -ENOMEM);
 	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
 	arm(1);

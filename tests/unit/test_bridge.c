@@ -3,6 +3,7 @@
 #include <cxlvm/cxlvm.h>
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "fake.h"
 #include "test.h"
@@ -44,7 +45,7 @@ static int make_bridge(void **state)
 {
 	struct cxlvm_bridge *bridge = NULL;
 
-	assert_int_equal(cxlvm_bridge_create(&bridge, NULL), 0);
+	assert_int_equal(cxlvm_bridge_create(NULL, &bridge, NULL), 0);
 	*state = bridge;
 	return 0;
 }
@@ -303,8 +304,228 @@ static void root_port_refuses_bar_6(void **state)
 	cxlvm_bridge_destroy(NULL);
 }
 
+/* Policy guest: what the bridge said last, how often, and what it showed meanwhile. */
+struct listener {
+	struct cxlvm_bridge *bridge;
+	struct cxlvm_bridge_decoder said;
+	unsigned int times;
+	bool committed_meanwhile;
+};
+
+static void listen_to(void *host, const struct cxlvm_bridge_decoder *shown)
+{
+	struct listener *listener = host;
+
+	listener->said = *shown;
+	listener->times++;
+	listener->committed_meanwhile = cxlvm_bridge_read(listener->bridge, 0x1120, 4) & 0x400;
+}
+
+static int make_guest_bridge(void **state)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+	struct cxlvm_bridge_config config = {
+		.size = sizeof(config),
+		.decoder = CXLVM_DECODER_GUEST,
+		.changed = listen_to,
+		.host = listener,
+	};
+
+	assert_non_null(listener);
+	assert_int_equal(cxlvm_bridge_create(&config, &listener->bridge, NULL), 0);
+	*state = listener;
+	return 0;
+}
+
+static int end_guest_bridge(void **state)
+{
+	struct listener *listener = *state;
+
+	cxlvm_bridge_destroy(listener->bridge);
+	free(listener);
+	return 0;
+}
+
+/* Registers of the HDM decoder capability. */
+static void set(struct listener *listener, uint64_t at, uint32_t value)
+{
+	cxlvm_bridge_write(listener->bridge, 0x1100 + at, 4, value);
+}
+
+static uint32_t get(struct listener *listener, uint64_t at)
+{
+	return (uint32_t)cxlvm_bridge_read(listener->bridge, 0x1100 + at, 4);
+}
+
+static void set_minimal(struct listener *listener)
+{
+	set(listener, 0x10, 0x50000000);
+	set(listener, 0x14, 2);
+	set(listener, 0x18, 0x10000000);
+	set(listener, 0x1c, 0);
+	set(listener, 0x24, 3);
+}
+
+static void bridge_guest_commits_and_locks(void **state)
+{
+	struct listener *listener = *state;
+	struct cxlvm_bridge_decoder shown;
+
+	assert_int_equal(get(listener, 0x04), 2);
+	assert_int_equal(get(listener, 0x20), 0);
+	set_minimal(listener);
+	assert_int_equal(listener->times, 0);
+	set(listener, 0x20, 0x300);
+	check_block(listener->bridge);
+	assert_int_equal(listener->times, 1);
+	assert_true(listener->said.base.value == 0x250000000);
+	assert_true(listener->said.size == 0x10000000);
+	assert_int_equal(listener->said.port, 3);
+	assert_int_equal(listener->said.control, 0x700);
+	assert_int_equal(listener->said.global_control, 2);
+	cxlvm_bridge_get(listener->bridge, &shown);
+	assert_true(shown.size == 0x10000000);
+	/* locked: nothing goes any more */
+	for (uint64_t at = 0x08; at < 0x30; at += 4) {
+		set(listener, at, 0);
+		set(listener, at, UINT32_MAX);
+	}
+	set(listener, 0x00, UINT32_MAX);
+	cxlvm_bridge_write(listener->bridge, 0x1000, 8, UINT64_MAX);
+	check_block(listener->bridge);
+	assert_int_equal(listener->times, 1);
+}
+
+static void bridge_guest_decommit_tells_first(void **state)
+{
+	struct listener *listener = *state;
+
+	set_minimal(listener);
+	set(listener, 0x20, 0x200);
+	assert_int_equal(get(listener, 0x20), 0x600);
+	/* committed, not locked: commit 1 changes nothing */
+	set(listener, 0x20, 0x3fff);
+	set(listener, 0x10, 0x60000000);
+	assert_int_equal(get(listener, 0x20), 0x600);
+	assert_int_equal(get(listener, 0x10), 0x50000000);
+	assert_int_equal(listener->times, 1);
+	set(listener, 0x20, 0);
+	assert_int_equal(listener->times, 2);
+	assert_true(listener->said.size == 0);
+	assert_true(listener->committed_meanwhile);
+	assert_int_equal(get(listener, 0x20), 0);
+	set(listener, 0x10, 0x6fffffff);
+	assert_int_equal(get(listener, 0x10), 0x60000000);
+	/* and a reset of a committed one */
+	set(listener, 0x20, 0x200);
+	cxlvm_bridge_reset(listener->bridge);
+	assert_int_equal(listener->times, 4);
+	assert_true(listener->said.size == 0);
+	assert_int_equal(get(listener, 0x10), 0);
+	assert_int_equal(get(listener, 0x20), 0);
+	cxlvm_bridge_reset(listener->bridge);
+	assert_int_equal(listener->times, 4);
+}
+
+static void bridge_guest_bad_commits_give_the_error_bit(void **state)
+{
+	struct listener *listener = *state;
+
+	set_minimal(listener);
+	set(listener, 0x20, 0x210); /* interleaves */
+	assert_int_equal(get(listener, 0x20), 0xa10);
+	set(listener, 0x20, 0x207); /* granularity without meaning */
+	assert_int_equal(get(listener, 0x20), 0xa07);
+	set(listener, 0x10, 0xf0000000);
+	set(listener, 0x14, 0xffffffff);
+	set(listener, 0x18, 0x20000000); /* wraps */
+	set(listener, 0x20, 0x200);
+	assert_int_equal(get(listener, 0x20), 0xa00);
+	set(listener, 0x20, 0);
+	assert_int_equal(get(listener, 0x20), 0);
+	assert_int_equal(listener->times, 0);
+	/* the last granule of the address space is none that wraps */
+	set(listener, 0x18, 0x10000000);
+	set(listener, 0x20, 0x200);
+	assert_int_equal(get(listener, 0x20), 0x600);
+}
+
+static void bridge_guest_global_enable_is_told(void **state)
+{
+	struct listener *listener = *state;
+
+	set_minimal(listener);
+	set(listener, 0x20, 0x300);
+	set(listener, 0x04, 0xfffffffd);
+	assert_int_equal(get(listener, 0x04), 0);
+	assert_int_equal(listener->times, 2);
+	assert_int_equal(listener->said.global_control, 0);
+	set(listener, 0x04, 0);
+	assert_int_equal(listener->times, 2);
+	set(listener, 0x04, 2);
+	assert_int_equal(listener->times, 3);
+	assert_int_equal(listener->said.global_control, 2);
+	assert_true(listener->said.size == 0x10000000);
+}
+
+static void bridge_guest_access_rules(void **state)
+{
+	struct listener *listener = *state;
+	struct cxlvm_bridge *bridge = listener->bridge;
+
+	cxlvm_bridge_write(bridge, 0x1110, 8, 0x250000000);
+	cxlvm_bridge_write(bridge, 0x1118, 8, 0x10000000);
+	cxlvm_bridge_write(bridge, 0x1124, 4, 3);
+	cxlvm_bridge_write(bridge, 0x1120, 1, 0xff);
+	cxlvm_bridge_write(bridge, 0x1120, 2, 0x300);
+	cxlvm_bridge_write(bridge, 0x111e, 8, UINT64_MAX);
+	cxlvm_bridge_write(bridge, 0xfffc, 8, UINT64_MAX);
+	cxlvm_bridge_write(bridge, UINT64_MAX - 3, 4, UINT32_MAX);
+	cxlvm_bridge_write(bridge, 0x1130, 4, UINT32_MAX);
+	cxlvm_bridge_write(bridge, 0x10fc, 4, UINT32_MAX);
+	assert_int_equal(get(listener, 0x20), 0);
+	cxlvm_bridge_write(bridge, 0x1120, 4, 0x300);
+	check_block(bridge);
+}
+
+static void bridge_guest_is_not_published(void **state)
+{
+	struct listener *listener = *state;
+
+	assert_int_equal(cxlvm_bridge_publish(listener->bridge, &decoder), -EPERM);
+	assert_int_equal(get(listener, 0x20), 0);
+}
+
+static void bridge_refuses_a_bad_configuration(void **state)
+{
+	struct cxlvm_bridge_config good = {
+		.size = sizeof(good),
+		.decoder = CXLVM_DECODER_GUEST,
+		.changed = listen_to,
+	};
+	struct cxlvm_bridge_config bad = good;
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct cxlvm_bridge *bridge = NULL;
+
+	(void)state;
+	bad.size--;
+	assert_int_equal(cxlvm_bridge_create(&bad, &bridge, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "bytes"));
+	bad = good;
+	bad.decoder = (enum cxlvm_decoder_policy)7;
+	assert_int_equal(cxlvm_bridge_create(&bad, &bridge, NULL), -EINVAL);
+	bad = good;
+	bad.changed = NULL;
+	assert_int_equal(cxlvm_bridge_create(&bad, &bridge, NULL), -EINVAL);
+	assert_null(bridge);
+	bad.decoder = CXLVM_DECODER_LOCKED;
+	assert_int_equal(cxlvm_bridge_create(&bad, &bridge, NULL), 0);
+	cxlvm_bridge_destroy(bridge);
+}
+
 int main(void)
 {
+#define GUEST(f)  cmocka_unit_test_setup_teardown(f, make_guest_bridge, end_guest_bridge)
 #define BRIDGE(f) cmocka_unit_test_setup_teardown(f, make_bridge, end_bridge)
 	const struct CMUnitTest tests[] = {
 		BRIDGE(bridge_shows_the_minimal_block),
@@ -313,6 +534,13 @@ int main(void)
 		BRIDGE(bridge_access_rules),
 		BRIDGE(bridge_reads_ones_past_the_end),
 		BRIDGE(bridge_refuses_what_no_decoder_can_show),
+		GUEST(bridge_guest_commits_and_locks),
+		GUEST(bridge_guest_decommit_tells_first),
+		GUEST(bridge_guest_bad_commits_give_the_error_bit),
+		GUEST(bridge_guest_global_enable_is_told),
+		GUEST(bridge_guest_access_rules),
+		GUEST(bridge_guest_is_not_published),
+		cmocka_unit_test(bridge_refuses_a_bad_configuration),
 		cmocka_unit_test(root_port_has_its_dvsecs),
 		cmocka_unit_test(root_port_takes_the_gpf_writes_of_linux),
 		cmocka_unit_test(root_port_headers_survive_writes),

@@ -154,6 +154,73 @@ static void p4_every_call_of_a_later_reset_fails_in_turn(void **state)
 	fail_all(state, LATER_RESET, "later reset");
 }
 
+/*
+ * Decoder policy guest: each call of a commit. All or nothing here means the error bit and otherwise
+ * the state before; the next commit then ends as if nothing had been.
+ */
+static bool one_of_a_commit(const struct variant *variant, unsigned int n, enum fault_when when,
+			    const struct vm_snapshot *good, struct tally *tally)
+{
+	struct vm *vm = vm_create_guest(variant, 1);
+	struct vm_snapshot before, after;
+	uint32_t control;
+	bool fired;
+
+	assert_int_equal(vm_start(vm, NULL), 0);
+	vm_bridge_commit(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE);
+	vm_hdm_write(vm, 0, 0x10, (uint32_t)VM_WINDOW(0));
+	vm_hdm_write(vm, 0, 0x14, (uint32_t)(VM_WINDOW(0) >> 32));
+	vm_hdm_write(vm, 0, 0x18, FAKE_MEMORY_SIZE);
+	vm_snapshot(vm, &before);
+	faults_arm(&vm->board.faults, n, when, -EXFULL);
+	vm_hdm_write(vm, 0, 0x20, 0x200);
+	faults_disarm(&vm->board.faults);
+	fired = vm->board.faults.fired;
+	control = vm_hdm(vm, 0, 0x20);
+	tally->points += fired;
+	if (fired && control == 0xa00) {
+		tally->refused++;
+		before.devices[0].state.hdm[8] = 0xa00;
+		vm_snapshot(vm, &after);
+		vm_snapshot_assert_equal(&before, &after, true);
+		assert_int_equal(
+			recorder_event(&vm->devices[0].recorder, CXLVM_EVENT_WARNING)->code,
+			-EXFULL);
+		vm_hdm_write(vm, 0, 0x20, 0x200);
+	} else {
+		/* the optional question to the device: the decoder tells instead */
+		assert_int_equal(control, 0x600);
+		assert_true(!fired || vm->board.faults.hit == CALL_USABLE);
+		tally->tolerated += fired;
+	}
+	vm_snapshot(vm, &after);
+	vm_snapshot_assert_equal(good, &after, true);
+	vm_check_mapped(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE);
+	vm_stop(vm);
+	return fired;
+}
+
+static void p4_every_call_of_a_guest_commit_fails_in_turn(void **state)
+{
+	const struct variant *variant = *state;
+	struct vm *vm = vm_create_guest(variant, 1);
+	struct tally tally = { 0 };
+	struct vm_snapshot good;
+
+	assert_int_equal(vm_start(vm, NULL), 0);
+	vm_bridge_commit(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE);
+	vm_commit(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE, 0);
+	vm_snapshot(vm, &good);
+	vm_stop(vm);
+	for (enum fault_when when = FAULT_BEFORE; when <= FAULT_AFTER; when++)
+		for (unsigned int n = 1; one_of_a_commit(variant, n, when, &good, &tally); n++)
+			;
+	print_message("# %s, guest commit: %u points tried, %u refused, %u tolerated\n",
+		      variant->name, tally.points, tally.refused, tally.tolerated);
+	/* the least: command register, decoder of five dwords, map, prepare */
+	assert_true(tally.refused >= 2 * 8);
+}
+
 /* From the n-th call on everything fails: no verb may leave more than it found, nothing leaks. */
 static void life1_device_dies_at_any_point(void **state)
 {
@@ -201,6 +268,7 @@ int main(void)
 		TEST_EACH(p4_life1_every_call_of_start_fails_in_turn),
 		TEST_FAKE(p4_memory_space_is_put_back),
 		TEST_EACH(p4_every_call_of_a_later_reset_fails_in_turn),
+		TEST_EACH(p4_every_call_of_a_guest_commit_fails_in_turn),
 		TEST_EACH(life1_device_dies_at_any_point),
 	};
 

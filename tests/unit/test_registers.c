@@ -249,6 +249,27 @@ static void p2_no_host_address_is_visible(void **state)
 	}
 }
 
+/* The same while the guest programs the decoder itself, and fails to. */
+static void p2_no_host_address_with_policy_guest(void **state)
+{
+	struct vm *vm = vm_create_guest(*state, 1);
+
+	assert_int_equal(vm_start(vm, NULL), 0);
+	assert_true(marks(vm->devices[0].below.fake->config, 4096) == 2);
+	assert_int_equal(marks_in_registers(vm) + marks_in_config(vm), 0);
+	assert_int_equal(vm_commit(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE, 0), 0x600);
+	assert_int_equal(marks_in_registers(vm) + marks_in_config(vm), 0);
+	vm_hdm_write(vm, 0, 0x20, 0);
+	assert_int_equal(marks_in_registers(vm) + marks_in_config(vm), 0);
+	faults_arm(&vm->board.faults, 5, FAULT_BEFORE, -EIO);
+	assert_int_equal(vm_commit(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE, 0), 0xa00);
+	faults_disarm(&vm->board.faults);
+	assert_int_equal(marks_in_registers(vm) + marks_in_config(vm), 0);
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	assert_int_equal(marks_in_registers(vm) + marks_in_config(vm), 0);
+	vm_stop(vm);
+}
+
 /* Nor in anything that the library tells the host to publish, trace or report. */
 static void p2_traces_and_events_hold_no_host_address(void **state)
 {
@@ -383,6 +404,7 @@ int main(void)
 		TEST_ALL(w17_locked_decoder_ignores_all_guest_writes),
 		TEST_ALL(chk6_w14_global_enable_stays_on),
 		TEST_FAKE(p2_no_host_address_is_visible),
+		TEST_FAKE(p2_no_host_address_with_policy_guest),
 		TEST_FAKE_TELLS(p2_traces_and_events_hold_no_host_address),
 		TEST_FAKE(ovl2_the_rest_of_the_page_is_relayed),
 		TEST_FAKE(device_errors_read_ones_and_are_counted),

@@ -76,13 +76,62 @@ static void reads_run_beside_resets(void **state)
 	vm_stop(vm);
 }
 
+static void *read_guest(void *opaque)
+{
+	struct reader *reader = opaque;
+	struct cxlvm_endpoint *endpoint = reader->device->endpoint;
+	uint64_t hdm = reader->device->hdm;
+	uint32_t bar = reader->device->bar;
+
+	while (!atomic_load(&reader->stop)) {
+		uint64_t control = cxlvm_endpoint_reg_read(endpoint, bar, hdm + 0x20, 4);
+		uint64_t low = cxlvm_endpoint_reg_read(endpoint, bar, hdm + 0x10, 4);
+
+		reader->bad += control != 0 && control != 0x200 && control != 0x600;
+		reader->bad += low != 0x40000000 && low != 0x50000000 && low != 0;
+		cxlvm_endpoint_is_committed(endpoint);
+		cxlvm_endpoint_memory_mapped(endpoint);
+		reader->bad += cxlvm_endpoint_host_owns_address(endpoint, reader);
+		cxlvm_endpoint_config_read(endpoint, reader->device->dvsec + 0x24, 4, 0);
+		atomic_fetch_add(&reader->reads, 1);
+	}
+	return NULL;
+}
+
+/* Policy guest: the map itself comes and goes below the readers. */
+static void reads_run_beside_commits(void **state)
+{
+	struct vm *vm = vm_create_guest(*state, 1);
+	struct reader reader = { .device = &vm->devices[0] };
+	pthread_t thread;
+
+	assert_int_equal(vm_start(vm, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, read_guest, &reader), 0);
+	for (unsigned int i = 0; i < RESETS || atomic_load(&reader.reads) < RESETS; i++) {
+		bool room = vm_window_size(vm, 0) > FAKE_MEMORY_SIZE;
+		uint64_t base = VM_WINDOW(0) + (room && (i & 1) ? FAKE_MEMORY_SIZE : 0);
+
+		journal_clear(&vm->board.journal);
+		vm_bridge_commit(vm, 0, base, FAKE_MEMORY_SIZE);
+		vm_commit(vm, 0, base, FAKE_MEMORY_SIZE, 0);
+		assert_true(vm->devices[0].recorder.enabled);
+		vm_hdm_write(vm, 0, 0x20, 0);
+		vm_bridge_write(vm, 0, 0x20, 0);
+		sched_yield();
+	}
+	atomic_store(&reader.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(reader.bad, 0);
+	vm_stop(vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		/* one kernel of each kind: register reads do not ask the kernel */
-		TEST_FAKE_2(reads_run_beside_resets),
-		TEST_FAKE_ON(reads_run_beside_resets, 3),
-		TEST_SIM_ON(reads_run_beside_resets, 5),
+		TEST_FAKE_2(reads_run_beside_resets),     TEST_FAKE_ON(reads_run_beside_resets, 3),
+		TEST_SIM_ON(reads_run_beside_resets, 5),  TEST_FAKE_2(reads_run_beside_commits),
+		TEST_SIM_ON(reads_run_beside_commits, 5),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
