@@ -29,6 +29,9 @@ static void reset_dvsecs(struct swdev *dev)
 	uint32_t *config = dev->config;
 
 	dvsec_list_reset(device_dvsecs, config);
+	reg_set(config, SWDEV_DVSEC_DEVICE, &device[CXLDEV_WRITEBACK_CAPABLE], 1);
+	reg_set(config, SWDEV_DVSEC_DEVICE, &device[CXLDEV_RESET_CAPABLE], 1);
+	reg_set(config, SWDEV_DVSEC_DEVICE, &device[CXLDEV_RESET_CLEARS], 1);
 	reg_set(config, SWDEV_DVSEC_DEVICE, &device[CXLDEV_RANGE1_SIZE_HIGH],
 		(uint32_t)(size >> 32));
 	reg_set(config, SWDEV_DVSEC_DEVICE, &device[CXLDEV_RANGE1_SIZE_LOW], (uint32_t)size >> 28);
@@ -97,8 +100,7 @@ void swdev_reset(struct swdev *dev)
 {
 	regs_reset(&pcie_table, dev->config, SWDEV_PCIE);
 	msix_reset(dev);
-	reg_set(dev->config, SWDEV_PCIE, &pci_capability_table.rows[PCI_CAPABILITY_NEXT],
-		SWDEV_MSIX);
+	reg_set(dev->config, SWDEV_PCIE, &pcie_table.rows[PCIE_CAP_NEXT], SWDEV_MSIX);
 	regs_reset(&dsn_table, dev->config, DSN_OFFSET);
 	reg_set(dev->config, DSN_OFFSET, &dsn_table.rows[DSN_CAP_NEXT], SWDEV_DVSEC_DEVICE);
 	reg_set(dev->config, DSN_OFFSET, &dsn_table.rows[DSN_LOW], (uint32_t)dev->settings.serial);
@@ -107,6 +109,23 @@ void swdev_reset(struct swdev *dev)
 	reset_dvsecs(dev);
 	reset_component(dev);
 	engine_reset(dev);
+}
+
+int swdev_cxl_reset(struct swdev *dev, bool clear)
+{
+	const struct swdev_bus *bus = dev->settings.bus;
+	enum dvsec_device_row outcome = CXLDEV_RESET_COMPLETE;
+	int ret = 0;
+
+	/* Nothing is copied behind the clearing. */
+	engine_reset(dev);
+	if (clear)
+		ret = bus && bus->memory_clear ? bus->memory_clear(bus->owner) : -EIO;
+	swdev_reset(dev);
+	if (ret)
+		outcome = CXLDEV_RESET_ERROR;
+	reg_set(dev->config, SWDEV_DVSEC_DEVICE, &dvsec_device_table.rows[outcome], 1);
+	return ret;
 }
 
 uint32_t swdev_config_read(const struct swdev *dev, uint32_t offset, unsigned int length)
@@ -128,6 +147,20 @@ static bool is_locked_away(const struct swdev *dev, uint32_t offset)
 		    at - rows[i].offset < rows[i].width)
 			return true;
 	return false;
+}
+
+/* Bits of CXL Control 2 that start something. */
+static void initiate(struct swdev *dev, uint32_t offset, unsigned int length, uint32_t value)
+{
+	const struct reg_row *rows = dvsec_device_table.rows;
+
+	/* The caches are empty, so they are written back at once. */
+	if (regs_write_sets(&rows[CXLDEV_INITIATE_WB], SWDEV_DVSEC_DEVICE, offset, length, value))
+		reg_set(dev->config, SWDEV_DVSEC_DEVICE, &rows[CXLDEV_CACHE_INVALID], 1);
+	if (regs_write_sets(&rows[CXLDEV_INITIATE_RESET], SWDEV_DVSEC_DEVICE, offset, length,
+			    value))
+		(void)swdev_cxl_reset(dev, reg_get(dev->config, SWDEV_DVSEC_DEVICE,
+						   &rows[CXLDEV_MEM_CLEAR_ENABLE]));
 }
 
 static void write_bars(struct swdev *dev, uint32_t offset, unsigned int length, uint32_t value)
@@ -158,6 +191,7 @@ void swdev_config_write(struct swdev *dev, uint32_t offset, unsigned int length,
 		if (!is_locked_away(dev, offset + i))
 			dvsec_list_write(device_dvsecs, dev->config, offset + i, 1,
 					 value >> (8 * i) & 0xff);
+	initiate(dev, offset, length, value);
 }
 
 uint32_t swdev_bar_size(unsigned int bar)

@@ -55,6 +55,13 @@ int swdev_init(struct swdev *dev, const struct swdev_config *settings);
 /* Back to that state, except BARs and command register. A copy under way ends without a word. */
 void swdev_reset(struct swdev *dev);
 
+/*
+ * CXL reset as the device does it: with clear, all of device memory reads 0 afterwards, which
+ * CXL_Reset_Mem_Clr_Enable asks for. Then as swdev_reset, and CXL Status 2 says how it went. 0 or
+ * what memory_clear said.
+ */
+int swdev_cxl_reset(struct swdev *dev, bool clear);
+
 /* Config space; length 1, 2 or 4, naturally aligned, below 4 KiB (the caller checks). */
 uint32_t swdev_config_read(const struct swdev *dev, uint32_t offset, unsigned int length);
 void swdev_config_write(struct swdev *dev, uint32_t offset, unsigned int length, uint32_t value);

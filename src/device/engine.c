@@ -194,12 +194,9 @@ uint64_t engine_read(const struct swdev *dev, uint32_t offset, unsigned int leng
 
 void engine_write(struct swdev *dev, uint32_t offset, unsigned int length, uint64_t value)
 {
-	uint32_t doorbell = engine_rows[ENGINE_DOORBELL].offset;
-
 	if (!range_fits(offset, length, ENGINE_SIZE))
 		return;
 	regs_write(&engine_table, dev->engine.regs, 0, offset, length, value);
-	if (doorbell >= offset && doorbell - offset < length &&
-	    value >> (8 * (doorbell - offset)) & 1)
+	if (regs_write_sets(&engine_rows[ENGINE_DOORBELL], 0, offset, length, value))
 		ring(dev);
 }

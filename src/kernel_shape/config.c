@@ -25,6 +25,7 @@
 #define BIT_OF(row)         (1u << dvsec_device_table.rows[row].lsb)
 #define INITIATE_WRITE_BACK BIT_OF(CXLDEV_INITIATE_WB)
 #define INITIATE_RESET      BIT_OF(CXLDEV_INITIATE_RESET)
+#define MEM_CLEAR           BIT_OF(CXLDEV_MEM_CLEAR_ENABLE)
 #define CACHE_INVALID       BIT_OF(CXLDEV_CACHE_INVALID)
 #define RESET_COMPLETE      BIT_OF(CXLDEV_RESET_COMPLETE)
 #define RESET_ERROR         BIT_OF(CXLDEV_RESET_ERROR)
@@ -111,9 +112,13 @@ static void initiate(struct kernel_shape *shape, uint16_t bits)
 			status |= CACHE_INVALID;
 		}
 		if (bits & INITIATE_RESET) {
-			swdev_reset(shape->dev);
+			/* The guest's wish for its memory goes with it. */
+			int ret =
+				swdev_cxl_reset(shape->dev, dvsec_get(shape, CONTROL2) & MEM_CLEAR);
+
 			kernel_shape_reset(shape);
-			status = (status & ~RESET_ERROR) | RESET_COMPLETE;
+			status &= ~(uint32_t)(RESET_COMPLETE | RESET_ERROR);
+			status |= ret ? RESET_ERROR : RESET_COMPLETE;
 		}
 		break;
 	case INITIATE_PRETENDS:
@@ -200,16 +205,6 @@ static uint8_t read_byte(const struct kernel_shape *shape, uint32_t offset)
 	return (uint8_t)swdev_config_read(shape->dev, offset, 1);
 }
 
-/* A function-level reset is a config write that the kernel carries out, and says nothing. */
-static bool starts_flr(uint32_t offset, unsigned int len, uint32_t value)
-{
-	const struct reg_row *flr = &pcie_table.rows[PCIE_INITIATE_FLR];
-	uint32_t at = SWDEV_PCIE + flr->offset + flr->lsb / 8u;
-
-	return offset <= at && at - offset < len &&
-	       value >> (8 * (at - offset) + flr->lsb % 8u) & 1;
-}
-
 int shape_config_read(const struct kernel_shape *shape, uint64_t offset, uint8_t *buf, size_t len)
 {
 	if (!range_fits(offset, len, PCI_CONFIG_SIZE))
@@ -231,10 +226,10 @@ int shape_config_write(struct kernel_shape *shape, uint64_t offset, const uint8_
 			dvsec_write_piece(shape, (uint32_t)offset - SWDEV_DVSEC_DEVICE, n, value);
 		else if (!in_msix(offset))
 			swdev_config_write(shape->dev, (uint32_t)offset, n, value);
-		if (starts_flr((uint32_t)offset, n, value)) {
-			swdev_reset(shape->dev);
-			kernel_shape_reset(shape);
-		}
+		/* A function-level reset is a write that the kernel carries out, and says nothing. */
+		if (regs_write_sets(&pcie_table.rows[PCIE_INITIATE_FLR], SWDEV_PCIE,
+				    (uint32_t)offset, n, value))
+			(void)kernel_shape_device_reset(shape);
 		offset += n;
 		buf += n;
 		len -= n;

@@ -79,6 +79,7 @@ struct shape_facts {
 	bool no_area_no_mmap;
 	enum bar_access bar;
 
+	bool reset_clears; /* device memory: the kernel's reset is a CXL reset */
 	enum memory_gate gate;
 	enum memory_file file;
 	struct dvsec_facts dvsec;

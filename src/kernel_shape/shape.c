@@ -28,14 +28,14 @@
 	.status_clears = VIRAL_STATUS, .control2 = DVSEC_WRITABLE, .lock = DVSEC_ONCE, \
 	.range_base = DVSEC_WRITABLE
 
-#define GENERATION_5                                                                      \
-	.region_type = UAPI_TYPE_CXL, .regs_first = HDM_IN_BLOCK, .regs_size = HDM_BYTES, \
-	.regs_clamped = true, .samples_at_open = true, .bar = BAR_IS_DARK,                \
-	.file = MEMORY_CLAMPED_END,                                                       \
-	.dvsec = {                                                                        \
-		.control = DVSEC_WRITABLE,                                                \
-		.control2 = DVSEC_WRITABLE,                                               \
-		.initiate = INITIATE_PRETENDS,                                            \
+#define GENERATION_5                                                                             \
+	.region_type = UAPI_TYPE_CXL, .regs_first = HDM_IN_BLOCK, .regs_size = HDM_BYTES,        \
+	.regs_clamped = true, .samples_at_open = true, .bar = BAR_IS_DARK, .reset_clears = true, \
+	.file = MEMORY_CLAMPED_END,                                                              \
+	.dvsec = {                                                                               \
+		.control = DVSEC_WRITABLE,                                                       \
+		.control2 = DVSEC_WRITABLE,                                                      \
+		.initiate = INITIATE_PRETENDS,                                                   \
 	}
 
 static const struct shape_facts generations[] = {
@@ -118,6 +118,7 @@ int kernel_shape_init(struct kernel_shape *shape, struct swdev *dev, unsigned in
 	shape->dev = dev;
 	shape->facts = facts;
 	shape->page_size = page_size;
+	shape->gated = false;
 	shape->irq_on = false;
 	shape->irq_connected = 0;
 	memcpy(shape->cm, dev->cm, sizeof(shape->cm));
@@ -134,6 +135,19 @@ void kernel_shape_open(struct kernel_shape *shape)
 	shape_dvsec_sample(shape);
 }
 
+int kernel_shape_device_reset(struct kernel_shape *shape)
+{
+	int ret = 0;
+
+	if (shape->facts->reset_clears)
+		ret = swdev_cxl_reset(shape->dev, true);
+	else
+		swdev_reset(shape->dev);
+	kernel_shape_reset(shape);
+	shape->gated = ret != 0;
+	return ret;
+}
+
 void kernel_shape_reset(struct kernel_shape *shape)
 {
 	shape_dvsec_reset(shape);
@@ -146,6 +160,8 @@ bool kernel_shape_memory_usable(const struct kernel_shape *shape)
 {
 	enum memory_gate gate = shape->facts->gate;
 
+	if (shape->gated)
+		return false;
 	if (gate == GATE_NONE)
 		return true;
 	if (gate == GATE_DECODER_AND_SPACE && !swdev_memory_space(shape->dev))

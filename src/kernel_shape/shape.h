@@ -33,6 +33,8 @@ struct kernel_shape {
 	uint32_t cm[SHAPE_CM_DWORDS];
 	/* Its copy of the CXL Device DVSEC. */
 	uint32_t dvsec[DVSEC_DEVICE_SIZE / 4];
+	/* A reset failed: device memory is out of reach. */
+	bool gated;
 	/* MSI-X is switched on, and one bit per vector that someone listens to. */
 	bool irq_on;
 	uint32_t irq_connected;
@@ -79,7 +81,14 @@ int kernel_shape_irq_set(struct kernel_shape *shape, uint32_t index, uint32_t st
 /* Switched off, all disconnected. -EINVAL for an index without interrupts. */
 int kernel_shape_irq_disable(struct kernel_shape *shape, uint32_t index);
 
-/* After a reset of the device: what the kernel samples or restores. */
+/*
+ * The user asks for a reset: VFIO_DEVICE_RESET, or function-level reset through config space.
+ * Generations 5 and 6 make it a CXL reset that clears device memory; it stays out of reach when
+ * that fails, until a reset succeeds. 0 or a negative errno.
+ */
+int kernel_shape_device_reset(struct kernel_shape *shape);
+
+/* After a reset of the device by others: what the kernel samples or restores. */
 void kernel_shape_reset(struct kernel_shape *shape);
 
 /* Would a CPU access to mapped device memory succeed now? */

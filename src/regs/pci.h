@@ -71,6 +71,7 @@
 #define PCIE_SIZE 0x3cu
 #define PCIE_LIST(R)                                                                              \
 	R(PCIE_CAP_ID, 0x00, 1, 0, 8, REG_RO, 0x10, "capability id", "7.5.3.1")                   \
+	R(PCIE_CAP_NEXT, 0x01, 1, 0, 8, REG_RO, 0, "next capability", "7.5.3.1")                  \
 	R(PCIE_VERSION, 0x02, 2, 0, 4, REG_RO, 2, "capability version", "7.5.3.2")                \
 	R(PCIE_TYPE, 0x02, 2, 4, 4, REG_RO, 0, "device/port type", "7.5.3.2")                     \
 	R(PCIE_MAX_PAYLOAD, 0x04, 4, 0, 3, REG_RO, 1, "max payload size supported", "7.5.3.3")    \
@@ -98,6 +99,7 @@
 #define MSIX_SIZE 0x0cu
 #define MSIX_LIST(R)                                                                    \
 	R(MSIX_CAP_ID, 0x00, 1, 0, 8, REG_RO, PCI_CAP_MSIX, "capability id", "7.7.2.1") \
+	R(MSIX_CAP_NEXT, 0x01, 1, 0, 8, REG_RO, 0, "next capability", "7.7.2.1")        \
 	R(MSIX_TABLE_COUNT, 0x02, 2, 0, 11, REG_RO, 0, "table size", "7.7.2.2")         \
 	R(MSIX_FUNCTION_MASK, 0x02, 2, 14, 1, REG_RW, 0, "function mask", "7.7.2.2")    \
 	R(MSIX_ENABLE, 0x02, 2, 15, 1, REG_RW, 0, "MSI-X enable", "7.7.2.2")            \

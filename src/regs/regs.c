@@ -83,6 +83,15 @@ void regs_write(const struct reg_table *table, uint32_t *image, uint32_t base, u
 	}
 }
 
+bool regs_write_sets(const struct reg_row *row, uint32_t base, uint32_t offset, unsigned int length,
+		     uint64_t value)
+{
+	uint32_t at = base + row->offset + row->lsb / 8u;
+
+	return offset <= at && at - offset < length &&
+	       value >> (8 * (at - offset) + row->lsb % 8u) & 1;
+}
+
 uint64_t regs_read(const uint32_t *image, uint32_t offset, unsigned int length)
 {
 	uint64_t value = 0;

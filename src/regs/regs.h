@@ -107,6 +107,10 @@ void regs_reset(const struct reg_table *table, uint32_t *image, uint32_t base);
 void regs_write(const struct reg_table *table, uint32_t *image, uint32_t base, uint32_t offset,
 		unsigned int length, uint64_t value);
 
+/* Does such a write set the field of one bit? For those that start something and read 0. */
+bool regs_write_sets(const struct reg_row *row, uint32_t base, uint32_t offset, unsigned int length,
+		     uint64_t value);
+
 /* Read length bytes (1 to 8) at offset, any alignment, inside the image. */
 uint64_t regs_read(const uint32_t *image, uint32_t offset, unsigned int length);
 

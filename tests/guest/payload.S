@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The smallest guest: a file with the head of a bzImage (Linux x86 boot protocol) whose first
- * instruction stores RAX to the base of the CXL window and whose second ends the machine through
- * the debug-exit port, which a monitor with test switches has. RAX is 0 at entry, so eight
- * bytes of device memory become 0, and nothing else.
+ * store goes to the base of the CXL window, and which then ends the machine through the debug-exit
+ * port, which a monitor with test switches has: eight bytes of device memory become "PAYLOAD!",
+ * and nothing else.
  *
  * Assembled as one flat section. The window base is patched in by payload.sh, at PAYLOAD_BASE_AT:
  * the setup part is two sectors long, the 64-bit entry 0x200 behind it, and the base comes after
- * the two bytes of the instruction.
+ * ten bytes of the first instruction and two of the second.
  */
 #define SETUP_SECTORS 1
 #define SETUP_SIZE    ((SETUP_SECTORS + 1) * 512)
 #define LOAD_ADDRESS  0x100000
 #define DEBUG_EXIT    0xf4
 #define SIZE_IN_RAM   0x10000
+#define STORED       0x2144414f4c594150 /* "PAYLOAD!" */
 #define PLACEHOLDER   0x1122334455667788
 
 	.text
@@ -67,6 +68,7 @@ kernel:
 
 	.org	SETUP_SIZE + 0x200
 entry64:
+	movabs	$STORED, %rax
 	movabs	%rax, PLACEHOLDER
 	out	%al, $DEBUG_EXIT
 1:

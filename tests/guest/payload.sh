@@ -6,7 +6,7 @@
 #   payload.sh patch FILE BASE OUT   OUT is FILE with window base BASE (0x...); works in busybox sh
 set -eu
 
-BASE_AT=1538 # 0x400 of setup, 0x200 to the entry, 2 of the instruction
+BASE_AT=1548 # 0x400 of setup, 0x200 to the entry, 10 and 2 of the instructions
 
 build() {
 	here=$(dirname "$0")

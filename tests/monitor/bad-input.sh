@@ -94,7 +94,7 @@ prepare
 	check "kernel: boot protocol too old" refused 1 'protocol.*0x0200.*0x020c' -- \
 		"$CXLVM" run --kernel "$F/protocol"
 	check "kernel: no 64-bit entry" refused 1 'no64.*64-bit' -- "$CXLVM" run --kernel "$F/no64"
-	check "kernel: truncated" refused 1 'cut.*truncated.*1540.*1552' -- \
+	check "kernel: truncated" refused 1 'cut.*truncated.*1540.*1568' -- \
 		"$CXLVM" run --kernel "$F/cut"
 	check "kernel: truncated within the setup part" refused 1 'cut-head.*1000' -- \
 		"$CXLVM" run --kernel "$F/cut-head"

@@ -391,12 +391,44 @@ static void msix_table_and_switches_are_the_kernels(void **state)
 	}
 }
 
+/* What a reset leaves of the memory: nothing in 5 and 6, whose reset clears it (7.5). */
+static void content_after_a_reset_by_generation(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(generations); i++) {
+		unsigned int generation = generations[i];
+		bool clears = generation == 5 || generation == 6;
+		struct cxlvm_transport t = open_sim(generation);
+		struct cxlvm_map_request request = { .region = 10,
+						     .size = FAKE_MEMORY_SIZE,
+						     .alignment = 2 << 20 };
+		void *address = NULL;
+		uint8_t *memory;
+
+		assert_int_equal(t.ops->map(t.device, &request, &address), 0);
+		memory = address;
+		for (int flr = 0; flr < 2; flr++) {
+			memory[0] = 1;
+			memory[FAKE_MEMORY_SIZE - 1] = 2;
+			if (flr)
+				put(&t, CONFIG, 0x48, 0x8000, 2);
+			else
+				assert_int_equal(t.transport->reset(t.device), 0);
+			assert_int_equal(memory[0], clears ? 0 : 1);
+			assert_int_equal(memory[FAKE_MEMORY_SIZE - 1], clears ? 0 : 2);
+		}
+		t.ops->unmap(t.device, address, request.size);
+		close_sim(&t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sim_refuses_bad_options),
 		cmocka_unit_test(sim_cannot_open_a_file_that_cannot_be),
 		cmocka_unit_test(sim_memory_is_the_file),
+		cmocka_unit_test(content_after_a_reset_by_generation),
 		cmocka_unit_test(dma_copies_guest_memory),
 		cmocka_unit_test(dma_stays_inside_what_is_mapped),
 		cmocka_unit_test(dma_ranges_are_checked),

@@ -140,9 +140,7 @@ static int sim_reset(void *device)
 {
 	struct sim *sim = device;
 
-	swdev_reset(&sim->dev);
-	kernel_shape_reset(&sim->shape);
-	return 0;
+	return kernel_shape_device_reset(&sim->shape);
 }
 
 static void sim_close(void *device)
