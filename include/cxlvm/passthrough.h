@@ -117,7 +117,8 @@ CXLVM_PUBLIC int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *endpoint,
  * Idempotent; may nest and repeat, the strongest kind is remembered. Kind function and low power
  * leave registers alone. On generation 2 a cache-capable device is asked to write back and
  * invalidate its caches, as its kernel does not. -EINVAL for an unknown kind, -ENODEV after
- * unrealize.
+ * unrealize, -EBUSY from within a host operation of reset_done (a mistake of the host: nothing
+ * changes).
  */
 CXLVM_PUBLIC int cxlvm_endpoint_reset_prepare(struct cxlvm_endpoint *endpoint,
 					      enum cxlvm_reset_kind kind, struct cxlvm_error *err);
@@ -133,9 +134,10 @@ CXLVM_PUBLIC int cxlvm_endpoint_reset_prepare(struct cxlvm_endpoint *endpoint,
  * guest had committed and that the reset kept is mapped again, with the same steps. result is 0, a negative errno or CXLVM_RESET_RESULT_UNKNOWN; a
  * result of 0 is not believed. Within a stronger reset that is still being prepared it does
  * nothing. Legal without reset_prepare. On failure decoder 0 shows the error bit, nothing is
- * mapped, and the reason is also an event. Errors: -EAGAIN (before machine_done), -EINVAL, -ENODEV
- * as above, -ENXIO (real decoder not committed), -EPROTO (size changed, read-back differs), what the
- * device or the host returned. A call without reset_prepare prepares first, and that is not undone.
+ * mapped, and the reason is also an event. Errors: -EAGAIN (before machine_done), -EINVAL, -ENODEV,
+ * -EBUSY as above, -ENXIO (real decoder not committed), -EPROTO (size changed, read-back differs),
+ * what the device or the host returned. A call without reset_prepare prepares first, and that is
+ * not undone.
  *
  * After -EAGAIN the device is reset again, five times at most; a decoder that is not committed yet
  * is waited for, two seconds at most; after a hot reset that lost it, the device is reset once

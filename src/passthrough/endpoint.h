@@ -50,6 +50,7 @@ struct cxlvm_endpoint {
 	uint64_t base; /* of decoder 0, 0 until the window is claimed; read without a lock */
 	bool machine_done;
 	enum cxlvm_reset_kind pending; /* strongest kind prepared and not done */
+	bool programming; /* in the transaction: a reset verb now is the host's mistake */
 	bool was_programmed;
 	bool revoked; /* usable before, found unusable by recheck */
 	char unusable[CXLVM_ERROR_MESSAGE_MAX];

@@ -273,20 +273,22 @@ static int run(struct transaction *t, struct cxlvm_error *err)
 	unsigned int i;
 	int ret = 0;
 
+	ep->programming = true;
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		ret = steps[i].run(t, err);
 		if (ret)
 			break;
 	}
-	if (!ret)
-		return 0;
-	TRACE(ep, PROGRAM_FAILED, i, (uint64_t)-ret);
-	while (i--)
-		if (steps[i].undo)
-			steps[i].undo(t);
-	/* Endpoint and host bridge agree after each system reset, also in this. */
-	if (mirrors_bridge(t))
-		(void)ep->host_ops.bridge_decoder(ep->host, ep->bridge_uid, &not_committed);
+	if (ret) {
+		TRACE(ep, PROGRAM_FAILED, i, (uint64_t)-ret);
+		while (i--)
+			if (steps[i].undo)
+				steps[i].undo(t);
+		/* Endpoint and host bridge agree after each system reset, also in this. */
+		if (mirrors_bridge(t))
+			(void)ep->host_ops.bridge_decoder(ep->host, ep->bridge_uid, &not_committed);
+	}
+	ep->programming = false;
 	return ret;
 }
 

@@ -39,6 +39,12 @@ static int check_kind(const struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kin
 {
 	if (is_dark(ep))
 		return cxlvm_error_set(err, -ENODEV, "%s: the device is gone", ep->name);
+	if (ep->programming) {
+		cxlvm_error_set(err, -EBUSY, "%s: a reset verb within a host operation of another",
+				ep->name);
+		cxlvm_error_hint(err, "the host has to serialize the calls for one device");
+		return -EBUSY;
+	}
 	switch (kind) {
 	case CXLVM_RESET_LOW_POWER:
 	case CXLVM_RESET_FUNCTION:

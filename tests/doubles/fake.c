@@ -380,6 +380,15 @@ struct fake *fake_open(unsigned int generation)
 	return fake;
 }
 
+void fake_add_capabilities(struct fake *fake)
+{
+	fake_put(fake->config + 0x06, 2, 0x10);
+	fake_put(fake->config + 0x34, 1, FAKE_PCIE);
+	fake_put(fake->config + FAKE_PCIE, 4, 0x00020010 | FAKE_PM << 8);
+	fake_put(fake->config + FAKE_PCIE + 4, 4, 0x10000000); /* function-level reset */
+	fake_put(fake->config + FAKE_PM, 4, 0x00030001);
+}
+
 void fake_close(struct fake *fake)
 {
 	assert_int_equal(fake->n_live, 0);

@@ -23,6 +23,10 @@
 #define FAKE_DVSEC        0x100u     /* CXL Device DVSEC in config space */
 #define FAKE_REGIONS_MAX  16u
 
+/* Where fake_add_capabilities puts PCI Express (the sim has it there) and Power Management. */
+#define FAKE_PCIE 0x40u
+#define FAKE_PM   0x80u
+
 /* What fake_open takes beside 2 to 6. */
 #define FAKE_2N 0x2eu
 
@@ -87,6 +91,12 @@ size_t fake_hex(uint8_t *bytes, size_t max, const char *hex);
 
 /* Replace the answer of one region by these bytes. */
 void fake_set_region(struct fake *fake, uint32_t index, const char *hex);
+
+/* Capabilities for function-level reset and power states; the golden bytes have none. */
+void fake_add_capabilities(struct fake *fake);
+
+/* Memory in two mappable areas of one half each, the upper one listed first. */
+void fake_split_memory(struct fake *fake);
 
 /* fake_rules.c: what writes do to the kernel's decoder, by offset in the HDM block. */
 void fake_write_2(struct fake *fake, unsigned int hdm_offset, uint32_t value);

@@ -130,6 +130,14 @@ static const char region_registers_4[] = "48 00 00 00  0b 00 00 00  09 00 00 00 
 					 "06 00 01 00  00 00 00 00  02 00 00 00  00 00 00 00"
 					 "00 11 01 00  00 00 00 00";
 
+/* Memory in two halves; index and type as the generation has them. */
+static const char region_memory_two_areas[] = "60 00 00 00  0f 00 00 00  00 00 00 00  20 00 00 00"
+					      "00 00 00 10  00 00 00 00  00 00 00 00  00 00 00 00"
+					      "02 00 01 00  30 00 00 00  00 00 00 00  01 00 00 00"
+					      "01 00 01 00  00 00 00 00  02 00 00 00  00 00 00 00"
+					      "00 00 00 08  00 00 00 00  00 00 00 08  00 00 00 00"
+					      "00 00 00 00  00 00 00 00  00 00 00 08  00 00 00 00";
+
 struct layout {
 	unsigned int kernel;
 	const char *info, *bar2, *registers, *memory;
@@ -244,6 +252,17 @@ void fake_fill_bytes(struct fake *fake)
 	fake->memory_region = layout->memory_region;
 	fake->registers_region = layout->registers_region;
 	fake->cache_capable = layout->cache_capable;
+}
+
+void fake_split_memory(struct fake *fake)
+{
+	uint8_t *bytes = fake->regions[fake->memory_region].bytes;
+	uint32_t type = (uint32_t)fake_get(bytes + 0x28, 4);
+
+	fake_set_region(fake, fake->memory_region, region_memory_two_areas);
+	fake_put(bytes + 8, 4, fake->memory_region);
+	fake_put(bytes + 29, 1, fake->memory_region); /* offset: index << 40 */
+	fake_put(bytes + 0x28, 4, type);
 }
 
 void fake_fill_rfc(struct fake *fake, unsigned int which)

@@ -5,16 +5,33 @@
 
 #include "test.h"
 
+void board_broken(struct board *board, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!board->provoked)
+		fail_msg("%s", text);
+	board->broken++;
+}
+
 static struct recorder *enter(void *host, enum call call)
 {
 	struct recorder *recorder = host;
+	struct board *board = recorder->board;
 
-	if (recorder->board->verb == VERB_NONE)
-		fail_msg("host call %s outside of any verb", call_name(call));
-	if (recorder->calling_back)
-		fail_msg("host call %s from a read or a getter", call_name(call));
-	if (recorder->board->depth)
-		fail_msg("host call %s in an open map transaction", call_name(call));
+	if (board->verb == VERB_NONE)
+		board_broken(board, "host call %s outside of any verb", call_name(call));
+	if (recorder->calling_back) /* point 10 */
+		board_broken(board, "host call %s from a read or a getter", call_name(call));
+	if (board->depth) /* point 9: a disable would come true later only */
+		board_broken(board, "host call %s in an open map transaction", call_name(call));
+	/* point 2: the board links its windows in a notifier that runs after ours */
+	if (board->verb == VERB_MACHINE_DONE && call != CALL_EVENT && call != CALL_TRACE)
+		board_broken(board, "host call %s from machine done", call_name(call));
 	return recorder;
 }
 
@@ -35,8 +52,7 @@ static void check_areas(const struct recorder *recorder, const struct cxlvm_memo
 			size_t n)
 {
 	assert_true(n > 0);
-	if (n > RECORDER_AREAS_MAX)
-		fail_msg("%zu areas, %d slots: QEMU aborts here", n, RECORDER_AREAS_MAX);
+	assert_true(n <= RECORDER_AREAS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		const struct cxlvm_memory_area *area = &areas[i];
 		const struct tap_map *map = tap_find_map(recorder->tap, area->address, area->size);
@@ -86,6 +102,9 @@ static int host_prepare(void *host, const struct cxlvm_memory_area *areas, size_
 	if (faults_due(&recorder->board->faults, CALL_PREPARE)) {
 		ret = cxlvm_error_set(err, recorder->board->faults.error,
 				      "no free slot (injected)");
+	} else if (n > recorder->slots) {
+		ret = cxlvm_error_set(err, -ENOSPC, "%zu areas, %zu free memory slots", n,
+				      recorder->slots);
 	} else {
 		recorder->prepared = true;
 		recorder->areas = areas;
@@ -120,8 +139,10 @@ static void host_enable(void *host, const struct cxlvm_memory_area *areas, size_
 	assert_true(board->verb == VERB_RESET_DONE || board->verb == VERB_CONFIG_WRITE ||
 		    board->verb == VERB_REG_WRITE || board->verb == VERB_RECHECK ||
 		    board->verb == VERB_BRIDGE);
+	if (n > recorder->slots)
+		board_broken(board, "%zu areas, %zu slots: QEMU aborts here", n, recorder->slots);
 	if (board->phase == PHASE_HOLD)
-		fail_msg("memory enabled while the machine is held in reset");
+		board_broken(board, "memory enabled while the machine is held in reset");
 	if (recorder->on_enable)
 		recorder->on_enable(recorder);
 	if (board->personality == PERSONALITY_OWN) {
@@ -130,14 +151,15 @@ static void host_enable(void *host, const struct cxlvm_memory_area *areas, size_
 			fail_msg("memory enabled before it was mapped for DMA");
 		recorder->enabled = true;
 	} else {
-		/* One commit: DMA, then CPU (F13). */
+		/* Point 8. One commit: DMA, then CPU (F13); a failure of DMA is nobody's news. */
 		board->depth++;
-		recorder->dma_mapped = true;
+		recorder->dma_mapped = !recorder->dma_fails;
 		recorder->enabled = true;
+		recorder_call_back(recorder, CALL_ENABLE);
 		board->depth--;
 	}
 	leave(recorder, CALL_ENABLE, 0, areas[0].guest.value, n, 0);
-	recorder_call_back(recorder);
+	recorder_call_back(recorder, CALL_ENABLE);
 }
 
 static void host_disable(void *host, const struct cxlvm_memory_area *areas, size_t n)
@@ -152,14 +174,15 @@ static void host_disable(void *host, const struct cxlvm_memory_area *areas, size
 	if (board->personality == PERSONALITY_OWN) {
 		recorder->enabled = false;
 	} else {
-		/* DMA goes before CPU here, the reverse of DMA-5 (F13). */
+		/* DMA goes before CPU here, the reverse of DMA-5 (F13); unmapped or not. */
 		board->depth++;
 		recorder->dma_mapped = false;
 		recorder->enabled = false;
+		recorder_call_back(recorder, CALL_DISABLE);
 		board->depth--;
 	}
 	leave(recorder, CALL_DISABLE, 0, areas[0].guest.value, n, 0);
-	recorder_call_back(recorder);
+	recorder_call_back(recorder, CALL_DISABLE);
 }
 
 static int host_dma_map(void *host, const struct cxlvm_memory_area *areas, size_t n,
@@ -209,15 +232,17 @@ static int host_bridge_decoder(void *host, uint32_t uid, const struct cxlvm_brid
 
 	if (board->verb != VERB_RESET_DONE ||
 	    (board->kind != CXLVM_RESET_SYSTEM && board->kind != CXLVM_RESET_WAKEUP))
-		fail_msg("bridge decoder set outside of the end of a system reset");
-	if (board->phase == PHASE_HOLD)
-		fail_msg("bridge decoder set in hold: the bridge's own reset wipes it");
+		board_broken(board, "bridge decoder set outside of the end of a system reset");
+	if (board->phase == PHASE_HOLD) /* point 3 */
+		board_broken(board, "bridge decoder set in hold: the bridge's own reset wipes it");
 	if (!bridge)
 		fail_msg("no host bridge with _UID %u", uid);
 	assert_int_equal(decoder->base.value % CXLVM_HDM_GRANULE, 0);
 	assert_int_equal(decoder->size % CXLVM_HDM_GRANULE, 0);
 	if (faults_due(&board->faults, CALL_BRIDGE)) {
 		ret = board->faults.error;
+	} else if (bridge->no_hdm) {
+		ret = -EOPNOTSUPP;
 	} else if (decoder->size) {
 		bridge->decoder = *decoder;
 		bridge->masked = true;
@@ -227,7 +252,7 @@ static int host_bridge_decoder(void *host, uint32_t uid, const struct cxlvm_brid
 		bridge->masked = false;
 	}
 	leave(recorder, CALL_BRIDGE, uid, decoder->base.value, decoder->size, ret);
-	recorder_call_back(recorder);
+	recorder_call_back(recorder, CALL_BRIDGE);
 	return ret;
 }
 
@@ -259,8 +284,8 @@ static void host_sleep_ms(void *host, unsigned int milliseconds)
 
 	board->now_ns += (uint64_t)milliseconds * 1000000;
 	board->slept_ms += milliseconds;
-	if (board->slept_ms > 10000)
-		fail_msg("slept more than 10 s in one verb");
+	if (board->slept_ms > BOARD_SLEEP_MAX_MS)
+		board_broken(board, "slept more than 10 s in one verb");
 	leave(recorder, CALL_SLEEP, 0, 0, milliseconds, 0);
 }
 
@@ -280,7 +305,7 @@ static void host_event(void *host, const struct cxlvm_event *event)
 		snprintf(record->text, sizeof(record->text), "%s", event->text);
 	}
 	leave(recorder, CALL_EVENT, (uint32_t)event->kind, 0, 0, event->code);
-	recorder_call_back(recorder);
+	recorder_call_back(recorder, CALL_EVENT);
 }
 
 static void host_trace(void *host, const struct cxlvm_trace *trace)
@@ -296,7 +321,7 @@ static void host_trace(void *host, const struct cxlvm_trace *trace)
 	if (recorder->n_traces < RECORDER_TRACES_MAX)
 		recorder->traces[recorder->n_traces++] = *trace;
 	leave(recorder, CALL_TRACE, (uint32_t)trace->id, 0, trace->n_args, 0);
-	recorder_call_back(recorder);
+	recorder_call_back(recorder, CALL_TRACE);
 }
 
 void recorder_init(struct recorder *recorder, struct board *board, unsigned int index,
@@ -310,6 +335,7 @@ void recorder_init(struct recorder *recorder, struct board *board, unsigned int 
 	recorder->tap = tap;
 	recorder->name = name;
 	recorder->page_size = 4096;
+	recorder->slots = RECORDER_AREAS_MAX;
 	recorder->ops = (struct cxlvm_host_ops){
 		.size = sizeof(recorder->ops),
 		.prepare = host_prepare,
@@ -392,7 +418,29 @@ void board_reset_bridges(struct board *board)
 	}
 }
 
-void recorder_call_back(struct recorder *recorder)
+void bridge_guest_write(struct bridge_model *bridge, uint64_t base, uint64_t size, uint32_t control)
+{
+	if (bridge->masked || bridge->no_hdm)
+		return;
+	bridge->decoder.base.value = base;
+	bridge->decoder.size = size;
+	bridge->decoder.control = control;
+}
+
+char recorder_memory_at(const struct recorder *recorder, const struct cxlvm_window *window,
+			uint64_t address)
+{
+	for (size_t i = 0; recorder->enabled && i < recorder->n_areas; i++)
+		if (address - recorder->areas[i].guest.value < recorder->areas[i].size)
+			return 'm';
+	/* Point 12: what the adapter puts over the window that its endpoint has. */
+	if (window && !strcmp(window->owner, recorder->name) &&
+	    address - window->base.value < window->size)
+		return '1';
+	return '0';
+}
+
+void recorder_call_back(struct recorder *recorder, enum call from)
 {
 	struct cxlvm_endpoint *endpoint = recorder->endpoint;
 	struct cxlvm_endpoint_counters counters;
@@ -403,6 +451,7 @@ void recorder_call_back(struct recorder *recorder)
 	if (recorder->board->personality != PERSONALITY_QEMU || !endpoint || recorder->calling_back)
 		return;
 	recorder->calling_back = true;
+	recorder->calls_back[from]++;
 	assert_string_equal(cxlvm_endpoint_name(endpoint), recorder->name);
 	cxlvm_endpoint_generation(endpoint);
 	assert_true(cxlvm_endpoint_firmware_committed(endpoint));
@@ -411,6 +460,9 @@ void recorder_call_back(struct recorder *recorder)
 	cxlvm_endpoint_memory_mapped(endpoint);
 	cxlvm_endpoint_window_base(endpoint, &base);
 	cxlvm_endpoint_get_counters(endpoint, &counters, sizeof(counters));
+	cxlvm_endpoint_spans(endpoint, NULL, 0);
+	cxlvm_endpoint_restrictions(endpoint);
+	cxlvm_endpoint_config_read(endpoint, 0, 4, 0);
 	assert_false(cxlvm_endpoint_host_owns_address(endpoint, recorder));
 	if (recorder->hdm_offset) {
 		low = cxlvm_endpoint_reg_read(endpoint, recorder->hdm_bar,

@@ -4,9 +4,13 @@
  * asserts the rules of host.h by itself. Two personalities:
  *
  *   own   like our monitor: DMA operations of its own, DMA state known
- *   qemu  as qemu-adapter.md section 7: DMA follows the memory map (points 8), k areas in one
- *         commit, calls back into reads and getters from within its operations (10), the bridge's
- *         hold phase wipes registers and masks (3)
+ *   qemu  as qemu-adapter.md section 7. Of its 17 points these are here, each named where it is
+ *         kept: bridge wiped in hold (3), one commit for all areas and silent DMA (8), no disable
+ *         in a transaction (9), calls back from everywhere (10), one lock and bounded sleep (11),
+ *         dark window (12), bridge that takes guest writes (13). Windows before devices (1), order
+ *         of notifiers (2), passes, nesting and derived kinds of resets (4 to 7) are in vm.c and
+ *         vm_order.c, split accesses (14) in vm_access.c, answers freed after the call (15) in
+ *         tap.c. Signals (16) and hot-plug (17) are tests of test_qemu.c.
  *
  * vm.h drives it.
  */
@@ -15,6 +19,7 @@
 
 #include <cxlvm/bridge.h>
 #include <cxlvm/passthrough.h>
+#include <pthread.h>
 
 #include "journal.h"
 #include "tap.h"
@@ -39,7 +44,8 @@ enum verb {
 enum phase { PHASE_RUN, PHASE_ENTER, PHASE_HOLD, PHASE_EXIT };
 
 #define BOARD_BRIDGES_MAX   4
-#define RECORDER_AREAS_MAX  8 /* free memory slots: more areas in one map abort the test */
+#define RECORDER_AREAS_MAX  8
+#define BOARD_SLEEP_MAX_MS  10000
 #define RECORDER_EVENTS_MAX 64
 #define RECORDER_TRACES_MAX 512
 
@@ -48,6 +54,7 @@ struct bridge_model {
 	uint32_t uid;
 	struct cxlvm_bridge_decoder decoder; /* all zero: reset values */
 	bool masked;
+	bool no_hdm;            /* the option that gives it an HDM capability was not set */
 	unsigned int published; /* calls so far */
 	/* policy guest; decoder is then what the endpoint was told last */
 	struct cxlvm_bridge *cxl; /* own: the library's bridge */
@@ -64,11 +71,16 @@ struct board {
 	enum verb verb;
 	enum phase phase;
 	enum cxlvm_reset_kind kind; /* of the reset verb that runs */
+	bool host_in_reset;         /* the expander's host object: only in a system reset (F9) */
+	pthread_mutex_t lock;       /* held during each verb (point 11) */
 	int depth;                  /* open memory-map transactions */
 	uint64_t now_ns;
 	uint64_t slept_ms; /* since the verb began */
 	unsigned int n_bridges;
 	struct bridge_model bridges[BOARD_BRIDGES_MAX];
+	/* a test that breaks a rule itself, to see that it is noticed */
+	bool provoked;
+	unsigned int broken;
 };
 
 struct recorded_event {
@@ -89,8 +101,11 @@ struct recorder {
 	uint32_t hdm_bar;
 	uint64_t hdm_offset;
 	bool calling_back;
+	unsigned int calls_back[CALL_COUNT]; /* from within each operation */
 	bool unrealized;
 	/* model */
+	size_t slots;   /* free memory slots: prepare refuses more areas, enable with more aborts */
+	bool dma_fails; /* qemu: nobody is told (F15) */
 	bool prepared, enabled, dma_mapped;
 	const struct cxlvm_memory_area *areas; /* the library's */
 	struct cxlvm_memory_area copy[RECORDER_AREAS_MAX];
@@ -110,15 +125,28 @@ struct recorder {
 void recorder_init(struct recorder *recorder, struct board *board, unsigned int index,
 		   struct tap *tap, const char *name);
 
+/* A rule was broken: ends the test, or counts where the test provoked it. */
+void board_broken(struct board *board, const char *format, ...) CXLVM_PRINTF(2, 3);
+
 struct bridge_model *board_bridge(struct board *board, uint32_t uid);
 /* Policy guest: the guest writes a dword of the bridge's HDM decoder capability. */
 void bridge_model_write(struct bridge_model *bridge, unsigned int offset, uint32_t value);
 uint32_t bridge_model_read(const struct bridge_model *bridge, unsigned int offset);
 /* The bridge's own reset: registers and masks to their reset values. */
 void board_reset_bridges(struct board *board);
+/* A guest writes its decoder: base, size, control; taken unless masked, lock or not (F19). */
+void bridge_guest_write(struct bridge_model *bridge, uint64_t base, uint64_t size,
+			uint32_t control);
 
-/* Calls from the host into what may be called at any time (point 10). */
-void recorder_call_back(struct recorder *recorder);
+/*
+ * What a guest reads at an address of the window: 'm' device memory, '1' ones of the dark region,
+ * '0' the host's own region below it. window is the one the endpoint has claimed (NULL: none).
+ */
+char recorder_memory_at(const struct recorder *recorder, const struct cxlvm_window *window,
+			uint64_t address);
+
+/* Calls from a host operation into what may be called at any time (point 10). */
+void recorder_call_back(struct recorder *recorder, enum call from);
 
 /* The last event of a kind, or NULL. */
 const struct recorded_event *recorder_event(const struct recorder *recorder,

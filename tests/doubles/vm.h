@@ -13,8 +13,8 @@
  * With decoder policy guest the host bridges are of cxlvm/bridge.h (own) or the host's own model
  * (qemu); vm_guest.c plays the guest that programs both decoders.
  *
- * Layout: RAM 512 MiB at 0, host-bridge blocks (uid 12 + i) from 0x100000000, one window per
- * device from 0x140000000, 1 GiB apart.
+ * Layout: RAM 512 MiB at 0, host-bridge blocks (own; uid 12 + i) from 0x100000000, one window per
+ * device from 0x140000000, 1 GiB apart; those of qemu are twice as large as the memory.
  */
 #ifndef TESTS_VM_H
 #define TESTS_VM_H
@@ -84,6 +84,7 @@ struct vm {
 	struct board board;
 	struct cxlvm_machine *machine;
 	uint64_t window_memory; /* bytes of device memory that windows are made for */
+	bool bare;              /* as in vm_options */
 	bool lenient;           /* several faults at once: rule 4 does not promise the snapshot */
 	unsigned int n;
 	struct vm_device devices[VM_DEVICES_MAX];
@@ -116,8 +117,24 @@ enum vm_reset_way {
 	VM_RESET_MEMORY_SPACE_OFF = 4, /* the host turned the real Memory Space bit off */
 };
 
+/*
+ * qemu: hot reset of all devices (prepare, raw reset), then the own reset of each in hold, with
+ * Memory Space turned off and BARs cleared through the filter of guest writes; bridges after them;
+ * done once, in exit.
+ */
 int vm_system_reset(struct vm *vm, struct cxlvm_error *err);
 int vm_system_reset_way(struct vm *vm, unsigned int ways, struct cxlvm_error *err);
+
+/*
+ * Bus reset by the root port, or slot power: the same calls as in a system reset, no bridge is
+ * touched, and only the host object tells the kind (point 6).
+ */
+int vm_bus_reset(struct vm *vm, unsigned int i, struct cxlvm_error *err);
+/*
+ * Function reset: a config write that always succeeds; whether the device was reset is another
+ * matter (point 7). The capability is at FAKE_PCIE, as in the sim.
+ */
+void vm_function_reset(struct vm *vm, unsigned int i, bool happens);
 
 /* Unrealize, one late read, free, destroy; asserts that nothing is left. NULL is allowed. */
 void vm_stop(struct vm *vm);
@@ -137,6 +154,13 @@ void vm_write(struct vm *vm, unsigned int i, uint64_t offset, unsigned int lengt
 uint64_t vm_read(struct vm *vm, unsigned int i, uint64_t offset, unsigned int length);
 /* A register of the HDM block: offset from its start. */
 uint32_t vm_hdm(struct vm *vm, unsigned int i, unsigned int offset);
+/*
+ * vm_access.c: an access of 1 to 8 bytes at any alignment as it comes from a guest: split at the
+ * ends of the spans (point 14), what is outside of them reads the real BAR and is not written.
+ */
+uint64_t vm_guest_read(struct vm *vm, unsigned int i, uint64_t offset, unsigned int length);
+void vm_guest_write(struct vm *vm, unsigned int i, uint64_t offset, unsigned int length,
+		    uint64_t value);
 /* Guest access to config space, as a host does it: device merged, filtered by the library. */
 uint32_t vm_config_read(struct vm *vm, unsigned int i, uint32_t offset, unsigned int length);
 enum cxlvm_reset_kind vm_config_write(struct vm *vm, unsigned int i, uint32_t offset,

@@ -5,8 +5,6 @@
 #include "test.h"
 #include "vm.h"
 
-#define PCIE        0x40u /* where these tests put a PCI Express capability */
-#define PM          0x80u /* and a Power Management capability */
 #define FLR_CAPABLE 0x10000000u
 #define CONTROL2    (FAKE_DVSEC + 0x10)
 #define STATUS2     (FAKE_DVSEC + 0x12)
@@ -26,23 +24,13 @@ static bool mirrors_bridge(enum cxlvm_reset_kind kind)
 	return kind == CXLVM_RESET_WAKEUP || kind == CXLVM_RESET_SYSTEM;
 }
 
-/* A fake with PCI Express (function-level reset) and Power Management capabilities. */
-static void add_capabilities(struct fake *fake)
-{
-	fake_put(fake->config + 0x06, 2, 0x10);
-	fake_put(fake->config + 0x34, 1, PCIE);
-	fake_put(fake->config + PCIE, 4, 0x00020010 | PM << 8);
-	fake_put(fake->config + PCIE + 4, 4, FLR_CAPABLE);
-	fake_put(fake->config + PM, 4, 0x00030001);
-}
-
 static struct vm *started(void **state)
 {
 	struct vm *vm = vm_create(*state, 1);
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 
 	if (vm->devices[0].below.fake)
-		add_capabilities(vm->devices[0].below.fake);
+		fake_add_capabilities(vm->devices[0].below.fake);
 	if (vm_start(vm, &err))
 		fail_msg("start: %s (%s)", err.message, err.hint);
 	return vm;
@@ -214,8 +202,8 @@ static void prg2_flr_by_config_write(void **state)
 
 	vm_snapshot(vm, &before);
 	vm->board.verb = VERB_CONFIG_WRITE;
-	assert_true(cxlvm_endpoint_config_write_begin(vm->devices[0].endpoint, PCIE + 8, 2, 0x8010,
-						      &device_value, &kind));
+	assert_true(cxlvm_endpoint_config_write_begin(vm->devices[0].endpoint, FAKE_PCIE + 8, 2,
+						      0x8010, &device_value, &kind));
 	assert_int_equal(kind, CXLVM_RESET_FUNCTION);
 	assert_int_equal(device_value, 0x8010);
 	assert_false(cxlvm_endpoint_memory_mapped(vm->devices[0].endpoint));
@@ -226,8 +214,8 @@ static void prg2_flr_by_config_write(void **state)
 	vm_snapshot(vm, &after);
 	vm_snapshot_assert_equal(&before, &after, true);
 	/* the same bit in the other byte, and without the bit */
-	assert_int_equal(vm_config_write(vm, 0, PCIE + 9, 1, 0x80), CXLVM_RESET_FUNCTION);
-	assert_int_equal(vm_config_write(vm, 0, PCIE + 8, 4, 0x7fff), CXLVM_RESET_NONE);
+	assert_int_equal(vm_config_write(vm, 0, FAKE_PCIE + 9, 1, 0x80), CXLVM_RESET_FUNCTION);
+	assert_int_equal(vm_config_write(vm, 0, FAKE_PCIE + 8, 4, 0x7fff), CXLVM_RESET_NONE);
 	vm_check_running(vm);
 	vm_stop(vm);
 }
@@ -253,10 +241,10 @@ static void flr_of_a_device_without_it_is_a_plain_write(void **state)
 {
 	struct vm *vm = vm_create(*state, 1);
 
-	add_capabilities(vm->devices[0].below.fake);
-	fake_put(vm->devices[0].below.fake->config + PCIE + 4, 4, 0);
+	fake_add_capabilities(vm->devices[0].below.fake);
+	fake_put(vm->devices[0].below.fake->config + FAKE_PCIE + 4, 4, 0);
 	assert_int_equal(vm_start(vm, NULL), 0);
-	assert_int_equal(vm_config_write(vm, 0, PCIE + 8, 2, 0x8000), CXLVM_RESET_NONE);
+	assert_int_equal(vm_config_write(vm, 0, FAKE_PCIE + 8, 2, 0x8000), CXLVM_RESET_NONE);
 	vm_check_running(vm);
 	vm_stop(vm);
 }
@@ -334,18 +322,18 @@ static void prg3_low_power_by_config_write(void **state)
 	struct vm_snapshot before, after;
 
 	vm_snapshot(vm, &before);
-	assert_int_equal(vm_config_write(vm, 0, PM + 4, 2, 3), CXLVM_RESET_LOW_POWER);
+	assert_int_equal(vm_config_write(vm, 0, FAKE_PM + 4, 2, 3), CXLVM_RESET_LOW_POWER);
 	assert_false(cxlvm_endpoint_memory_mapped(vm->devices[0].endpoint));
 	assert_true(cxlvm_endpoint_is_committed(vm->devices[0].endpoint));
-	assert_int_equal(vm_config_write(vm, 0, PM + 4, 2, 0), CXLVM_RESET_LOW_POWER);
+	assert_int_equal(vm_config_write(vm, 0, FAKE_PM + 4, 2, 0), CXLVM_RESET_LOW_POWER);
 	vm_check_running(vm);
 	vm_snapshot(vm, &after);
 	vm_snapshot_assert_equal(&before, &after, true);
 	/* a system reset in between ends it */
-	vm_config_write(vm, 0, PM + 4, 2, 3);
+	vm_config_write(vm, 0, FAKE_PM + 4, 2, 3);
 	assert_int_equal(vm_system_reset(vm, NULL), 0);
 	vm_check_running(vm);
-	assert_int_equal(vm_config_write(vm, 0, PM + 4, 2, 0), CXLVM_RESET_NONE);
+	assert_int_equal(vm_config_write(vm, 0, FAKE_PM + 4, 2, 0), CXLVM_RESET_NONE);
 	vm_stop(vm);
 }
 

@@ -115,20 +115,8 @@ static void ovl4_excluded_ranges_are_cut_out(void **state)
 static void reg5_unsorted_sparse_areas_are_sorted(void **state)
 {
 	struct vm *vm = vm_create(*state, 1);
-	struct fake *fake = fake_of(vm);
-	char hex[400];
 
-	snprintf(hex, sizeof(hex),
-		 "60 00 00 00  0f 00 00 00  %02x 00 00 00  20 00 00 00"
-		 "00 00 00 10  00 00 00 00  00 00 00 00  00 %02x 00 00"
-		 "02 00 01 00  30 00 00 00  98 1e 00 80  01 00 00 00"
-		 "01 00 01 00  00 00 00 00  02 00 00 00  00 00 00 00"
-		 "00 00 00 08  00 00 00 00  00 00 00 08  00 00 00 00"
-		 "00 00 00 00  00 00 00 00  00 00 00 08  00 00 00 00",
-		 fake->memory_region, fake->memory_region);
-	fake_set_region(fake, fake->memory_region, hex);
-	if (fake->generation == 4)
-		fake_put(fake->regions[fake->memory_region].bytes + 0x28, 4, 4);
+	fake_split_memory(fake_of(vm));
 	assert_int_equal(vm_start(vm, NULL), 0);
 	vm_check_running(vm);
 	assert_int_equal(vm->devices[0].recorder.copy[0].offset.value, 0);
