@@ -134,7 +134,7 @@ void bridge_model_write(struct bridge_model *bridge, unsigned int offset, uint32
 uint32_t bridge_model_read(const struct bridge_model *bridge, unsigned int offset);
 /* The bridge's own reset: registers and masks to their reset values. */
 void board_reset_bridges(struct board *board);
-/* A guest writes its decoder: base, size, control; taken unless masked, lock or not (F19). */
+/* Locked: a guest writes the decoder all the same, which is taken unless masked (F19, point 13). */
 void bridge_guest_write(struct bridge_model *bridge, uint64_t base, uint64_t size,
 			uint32_t control);
 
