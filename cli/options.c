@@ -114,6 +114,17 @@ static bool parse_generation(const char *value, unsigned int *generation)
 	return true;
 }
 
+static bool parse_decoder(const char *value, enum cxlvm_decoder_policy *decoder)
+{
+	if (!strcmp(value, "locked"))
+		*decoder = CXLVM_DECODER_LOCKED;
+	else if (!strcmp(value, "guest"))
+		*decoder = CXLVM_DECODER_GUEST;
+	else
+		return false;
+	return true;
+}
+
 static bool parse_device_key(struct parser *parser, struct device_config *device, const char *key,
 			     const char *value)
 {
@@ -136,6 +147,12 @@ static bool parse_device_key(struct parser *parser, struct device_config *device
 				      "  hint: a multiple of 256 MiB, for example %s=0x250000000",
 				      key, value, key);
 		device->has_window_base = true;
+	} else if (!strcmp(key, "decoder")) {
+		if (!parse_decoder(value, &device->decoder))
+			return refuse(parser,
+				      "--device: decoder '%s' is not known\n"
+				      "  hint: policies are locked and guest",
+				      value);
 	} else if (!strcmp(key, "memory-file")) {
 		if (!value[0])
 			return refuse(parser, "--device: memory-file is empty\n"
@@ -144,7 +161,7 @@ static bool parse_device_key(struct parser *parser, struct device_config *device
 	} else {
 		return refuse(parser,
 			      "--device: unknown key '%s'\n  hint: keys are size, generation, "
-			      "window-base (or cxl-fmws-base), memory-file",
+			      "window-base (or cxl-fmws-base), decoder, memory-file",
 			      key);
 	}
 	return true;
@@ -253,8 +270,8 @@ static const struct option options_table[] = {
 	  parse_append },
 	{ "memory", "SIZE", "guest RAM, default 512M", true, true, parse_memory },
 	{ "device", "sim,size=SIZE[,KEY=VALUE...]",
-	  "a software CXL device; keys: generation (2, 2n, 3 to 6), window-base, memory-file; "
-	  "repeatable",
+	  "a software CXL device; keys: generation (2, 2n, 3 to 6), window-base, decoder (locked, "
+	  "guest), memory-file; repeatable",
 	  true, true, parse_device },
 	{ "phys-bits", "N", "guest address width, instead of KVM's", true, true, parse_phys_bits },
 	{ "trace", "PATTERN", "print trace points whose name matches", true, true, parse_trace },

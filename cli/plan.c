@@ -179,6 +179,9 @@ static struct json_object *describe_devices(const struct vm *vm)
 		add_u64(object, "uid", device->bridge->uid);
 		add_u64(object, "generation", cxlvm_endpoint_generation(device->endpoint));
 		add_u64(object, "memory_size", cxlvm_endpoint_memory_size(device->endpoint));
+		add_string(object, "decoder_policy",
+			   vm->config->devices[i].decoder == CXLVM_DECODER_GUEST ? "guest"
+										 : "locked");
 		add_bool(object, "firmware_committed",
 			 cxlvm_endpoint_firmware_committed(device->endpoint));
 		add_bool(object, "committed", cxlvm_endpoint_is_committed(device->endpoint));

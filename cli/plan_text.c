@@ -85,13 +85,16 @@ static void print_devices(const struct vm *vm)
 		bool mapped = cxlvm_endpoint_memory_mapped(device->endpoint) && device->mapped;
 		char text[32];
 
-		printf("  %-8s 0000:%02x:00.0  host bridge %-3u %9s  generation %u  %s, %s\n",
+		printf("  %-8s 0000:%02x:00.0  host bridge %-3u %9s  generation %u  %s, %s%s\n",
 		       device->name, device->bridge->port.assigned.secondary, device->bridge->uid,
 		       size_text(cxlvm_endpoint_memory_size(device->endpoint), text),
 		       cxlvm_endpoint_generation(device->endpoint),
 		       cxlvm_endpoint_is_committed(device->endpoint) ? "committed"
 								     : "not committed",
-		       mapped ? "mapped" : "not mapped");
+		       mapped ? "mapped" : "not mapped",
+		       vm->config->devices[i].decoder == CXLVM_DECODER_GUEST
+			       ? ": the guest programs the decoders"
+			       : "");
 	}
 }
 
@@ -135,7 +138,7 @@ static void print_decoder(const struct vm *vm, unsigned int port, uint64_t base,
 			  uint32_t control)
 {
 	printf("  decoder%u.0%*s ", port, port < 10 ? 2 : 1, "");
-	if (size)
+	if (size && control & HDM_CONTROL_COMMITTED)
 		print_range(vm, base, size);
 	else
 		printf("no range");

@@ -40,6 +40,7 @@ int device_realize(struct device *device, const struct device_config *config,
 		.page_size = (uint64_t)sysconf(_SC_PAGESIZE),
 		.has_window_base = config->has_window_base,
 		.window_base = config->window_base,
+		.decoder = config->decoder,
 	};
 	int code;
 

@@ -23,6 +23,7 @@ struct device_config {
 	bool has_window_base;
 	struct cxlvm_gpa window_base;
 	const char *memory_file; /* NULL: anonymous */
+	enum cxlvm_decoder_policy decoder;
 };
 
 struct device {

@@ -164,7 +164,7 @@ static int create_bridges(struct vm *vm, struct cxlvm_error *err)
 		if (!n)
 			break;
 		snprintf(name, sizeof(name), "host bridge %u", bridge->uid);
-		code = host_bridge_make_cxl(bridge, &vm->map, err);
+		code = host_bridge_make_cxl(bridge, vm->config->devices[i].decoder, &vm->map, err);
 		if (!code)
 			code = cxlvm_machine_add_bridge(vm->machine, name, bridge->uid, NULL, err);
 		if (code)

@@ -18,7 +18,10 @@ static void block_write(void *opaque, uint64_t offset, unsigned int length, uint
 {
 	const struct pci_host_bridge *bridge = opaque;
 
+	/* The device's verbs publish the bridge's decoder; what the guest makes of it reaches them. */
+	pthread_mutex_lock(&bridge->device->lock);
 	cxlvm_bridge_write(bridge->cxl, offset, length, value);
+	pthread_mutex_unlock(&bridge->device->lock);
 }
 
 static const struct map_ops block_ops = {
@@ -43,9 +46,24 @@ int host_bridge_init(struct pci_host_bridge *bridge, unsigned int index, struct 
 	return 0;
 }
 
-int host_bridge_make_cxl(struct pci_host_bridge *bridge, struct map *map, struct cxlvm_error *err)
+/* The device's lock is held. */
+static void decoder_changed(void *host, const struct cxlvm_bridge_decoder *decoder)
 {
-	int code = cxlvm_bridge_create(NULL, &bridge->cxl, err);
+	const struct pci_host_bridge *bridge = host;
+
+	cxlvm_endpoint_bridge_changed(bridge->device->endpoint, decoder);
+}
+
+int host_bridge_make_cxl(struct pci_host_bridge *bridge, enum cxlvm_decoder_policy decoder,
+			 struct map *map, struct cxlvm_error *err)
+{
+	struct cxlvm_bridge_config config = {
+		.size = sizeof(config),
+		.decoder = decoder,
+		.changed = decoder_changed,
+		.host = bridge,
+	};
+	int code = cxlvm_bridge_create(&config, &bridge->cxl, err);
 
 	if (!code)
 		code = root_port_init(&bridge->port, HOST_BRIDGE_PORT, map, err);
@@ -86,7 +104,9 @@ void host_bridge_reset(struct pci_host_bridge *bridge)
 {
 	if (!bridge->cxl)
 		return;
+	pthread_mutex_lock(&bridge->device->lock);
 	cxlvm_bridge_reset(bridge->cxl);
+	pthread_mutex_unlock(&bridge->device->lock);
 	root_port_reset(&bridge->port);
 	endpoint_reset(bridge->device);
 }

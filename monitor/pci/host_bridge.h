@@ -33,8 +33,9 @@ struct pci_host_bridge {
 
 /* Buses and memory below 4 GiB follow from the index. */
 int host_bridge_init(struct pci_host_bridge *bridge, unsigned int index, struct cxlvm_error *err);
-/* Make it a CXL host bridge. */
-int host_bridge_make_cxl(struct pci_host_bridge *bridge, struct map *map, struct cxlvm_error *err);
+/* Make it a CXL host bridge, with the decoder policy of the device that comes below it. */
+int host_bridge_make_cxl(struct pci_host_bridge *bridge, enum cxlvm_decoder_policy decoder,
+			 struct map *map, struct cxlvm_error *err);
 void host_bridge_finish(struct pci_host_bridge *bridge);
 
 /* Trap its component block, whose place the frozen machine knows. */

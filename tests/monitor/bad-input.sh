@@ -124,6 +124,8 @@ prepare
 		"$CXLVM" run $K --device $DEVICE,generation=9
 	check "device: generation with rubbish" refused 2 'generation.*five' -- \
 		"$CXLVM" run $K --device $DEVICE,generation=five
+	check "device: unknown decoder policy" refused 2 'decoder.*mine' 'locked and guest' -- \
+		"$CXLVM" run $K --device $DEVICE,decoder=mine
 	check "device: memory file cannot be made" refused 1 'nowhere/file' -- \
 		"$CXLVM" run $K --device $DEVICE,memory-file=/nowhere/file
 	check "memory: too little" refused 1 'memory.*16 MiB.*64 MiB' -- "$CXLVM" run $K --memory 16M

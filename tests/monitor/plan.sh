@@ -29,7 +29,7 @@ shape() {
 			"interleave_ways"]) and texts(["decoder", "owner"]) and (.targets | length == 1)))
 		and ([.hosts[] | select(.hid == "ACPI0016")] | length == 2
 			and all(.[]; numbers(["uid", "component_registers", "bus_first", "bus_last"])))
-		and (.devices | length == 2 and all(.[]; texts(["device", "host"])
+		and (.devices | length == 2 and all(.[]; texts(["device", "host", "decoder_policy"])
 			and numbers(["generation", "memory_size", "uid"])
 			and truths(["firmware_committed", "committed", "memory_mapped"])))
 		and (.decoders | length == 4 and all(.[]; texts(["decoder", "target_type"])
@@ -106,6 +106,25 @@ override() {
 	done
 }
 
+# the guest finds both decoders uncommitted, the size preset, and a window that is not fixed
+guest_policy() {
+	plan --device sim,size=256M,decoder=guest --device sim,size=256M,decoder=locked >"$WORK/plan"
+	want_equal "policies" "guest false false, locked true true" "$(jq -r '[.devices[] |
+		"\(.decoder_policy) \(.committed) \(.memory_mapped)"] | join(", ")' "$WORK/plan")"
+	want_equal "restrictions" "5 21" "$(jq -r '[.windows[].restrictions | tostring] | join(" ")' \
+		"$WORK/plan")"
+	want_equal "decoders of host bridges" "0 0 2, $(number "$(plan_window 1 base <"$WORK/plan")") 1792 2" \
+		"$(jq -r '[.decoders[] | select(.port) | "\(.resource) \(.control) \(.global_control)"] |
+			join(", ")' "$WORK/plan")"
+	want_equal "decoder of the device" "0 268435456 0 2" "$(jq -r '[.decoders[] | select(.endpoint)][0] |
+		"\(.resource) \(.size) \(.control) \(.global_control)"' "$WORK/plan")"
+	want_equal "device memory in the map" 1 \
+		"$(jq '[.map[] | select(.type == "device-memory")] | length' "$WORK/plan")"
+	"$CXLVM" plan --phys-bits $BITS --device sim,size=256M,decoder=guest >"$WORK/text"
+	grep -q 'not committed, not mapped: the guest programs the decoders$' "$WORK/text" ||
+		fail "the text does not say who programs the decoders: $(cat "$WORK/text")"
+}
+
 repeatable() {
 	one_device "" >"$WORK/plan1"
 	one_device "" >"$WORK/plan2"
@@ -151,6 +170,7 @@ check "values of one device: window, decoder, alignment" values
 check "the guest physical map is in order, without overlaps, below the address width" no_overlap
 check "two devices: windows and host bridges of their own" two_devices
 check "window-base, and its alias cxl-fmws-base, moves window and decoder" override
+check "decoder=guest: nothing is committed, the window is not fixed (ACPI-3)" guest_policy
 check "the same options give the same plan" repeatable
 check "no device: nothing of CXL" no_device
 # shellcheck disable=SC2086 # $P is several words
