@@ -23,6 +23,13 @@ int host_bridge_decoder(void *host, uint32_t bridge_uid, const struct cxlvm_brid
 	return cxlvm_bridge_publish(device->bridge->cxl, decoder);
 }
 
+/* A software device reaches its own memory itself: no I/O address space is between them. */
+enum cxlvm_dma_state host_dma_state(void *host)
+{
+	(void)host;
+	return CXLVM_DMA_MAPPED;
+}
+
 int host_device_reset(void *host, enum cxlvm_reset_kind kind)
 {
 	(void)kind;

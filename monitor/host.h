@@ -16,6 +16,7 @@ extern const struct cxlvm_host_ops host_plan_ops;
 /* What both share. */
 int host_bridge_decoder(void *host, uint32_t bridge_uid,
 			const struct cxlvm_bridge_decoder *decoder);
+enum cxlvm_dma_state host_dma_state(void *host);
 int host_device_reset(void *host, enum cxlvm_reset_kind kind);
 uint64_t host_now_ns(void *host);
 void host_sleep_ms(void *host, unsigned int milliseconds);

@@ -120,6 +120,7 @@ const struct cxlvm_host_ops host_kvm_ops = {
 	.release = kvm_release,
 	.enable = kvm_enable,
 	.disable = kvm_disable,
+	.dma_state = host_dma_state,
 	.bridge_decoder = host_bridge_decoder,
 	.device_reset = host_device_reset,
 	.now_ns = host_now_ns,

@@ -41,7 +41,11 @@ struct cxlvm_memory_area {
 	uint64_t size;           /* bytes, multiple of the host page size */
 	struct cxlvm_gpa guest;  /* guest physical address of the first byte */
 	void *address;           /* of the first byte in this process; never accessed (P6) */
-	int dma_buf;             /* descriptor of the area as dma-buf, or -1 */
+	/*
+	 * Descriptor of the area as dma-buf, which the library closes; -1: there is none, map it by
+	 * address. Set during dma_map and until the next dma_unmap only (DMA-1, DMA-6).
+	 */
+	int dma_buf;
 };
 
 /* The host bridge's HDM decoder 0 as the guest has to find it. */
@@ -65,8 +69,14 @@ enum cxlvm_event_kind {
 	CXLVM_EVENT_MEMORY_UNAVAILABLE = 2, /* code, text: why */
 	CXLVM_EVENT_RESET_FAILED = 3,       /* code, text */
 	CXLVM_EVENT_CONTENT_LOST = 4,       /* a reset cleared the memory, or may have */
-	CXLVM_EVENT_WARNING = 5,            /* text: worth a line in a log, nothing is lost */
+	/*
+	 * text: worth a line in a log, nothing is lost. At most CXLVM_WARNINGS_BURST of a device
+	 * at once and one a second after that; the others are counted (P8).
+	 */
+	CXLVM_EVENT_WARNING = 5,
 };
+
+#define CXLVM_WARNINGS_BURST 10
 
 struct cxlvm_event {
 	enum cxlvm_event_kind kind;
@@ -75,32 +85,47 @@ struct cxlvm_event {
 	const char *text;   /* one line, may be empty; valid during the call */
 };
 
+/* Why a map was enabled or disabled, in traces. Values are ABI. */
+enum cxlvm_map_reason {
+	CXLVM_MAP_RESET = 1,     /* a reset begins, or is over */
+	CXLVM_MAP_REGISTERS = 2, /* the guest wrote a register that decides about it */
+	CXLVM_MAP_USABLE = 3,    /* the device took its memory away, or gave it back */
+	CXLVM_MAP_UNREALIZE = 4, /* the device goes away */
+	CXLVM_MAP_UNDONE = 5,    /* programming failed after it was enabled */
+};
+
 /*
  * Trace points. Ids, names, and the number and order of arguments are ABI: a host maps each id to
  * a static trace point of its own. Addresses are guest physical, never host physical.
  * "error" and "result" are positive errno numbers, 0 for success; "result" is that of the verb.
+ * "reason" is an enum cxlvm_map_reason. Where the library was built with probes, each is a USDT
+ * probe cxlvm:NAME as well (docs/tracing.md).
  *   T(ID, name, arguments: names in order)
  */
-#define CXLVM_TRACE_LIST(T)                                                                       \
-	T(DETECTED, "cxl_detected", "generation", "flags", NULL, NULL, NULL)                      \
-	T(REGIONS, "cxl_regions", "memory_region", "memory_size", "register_region", "areas",     \
-	  NULL)                                                                                   \
-	T(SETUP_PARAMS, "cxl_setup_params", "bar", "hdm_offset", "hdm_size", "memory_size", NULL) \
-	T(BAR_SUBREGION, "cxl_bar_subregion", "bar", "offset", "size", NULL, NULL)                \
-	T(WINDOW_RESERVED, "cxl_window_reserved", "size", NULL, NULL, NULL, NULL)                 \
-	T(WINDOW_CLAIMED, "cxl_window_claimed", "base", "size", NULL, NULL, NULL)                 \
-	T(WINDOW_RELEASED, "cxl_window_released", NULL, NULL, NULL, NULL, NULL)                   \
-	T(LOCKED_HDM, "cxl_locked_hdm", "base", "base_low", "base_high", "control", NULL)         \
-	T(LOCK_FOUND, "cxl_lock_found", "control", NULL, NULL, NULL, NULL)                        \
-	T(PROGRAM_FAILED, "cxl_program_failed", "step", "error", NULL, NULL, NULL)                \
-	T(MAP_ENABLE, "cxl_map_enable", "base", "size", NULL, NULL, NULL)                         \
-	T(MAP_DISABLE, "cxl_map_disable", "base", "size", NULL, NULL, NULL)                       \
-	T(RESET_PREPARE, "cxl_reset_prepare", "kind", NULL, NULL, NULL, NULL)                     \
-	T(RESET_DONE, "cxl_reset_done", "kind", "result", NULL, NULL, NULL)                       \
-	T(PUT_DEVICE, "cxl_put_device", NULL, NULL, NULL, NULL, NULL)                             \
-	T(GUEST_COMMIT, "cxl_guest_commit", "base", "size", "control", "error", NULL)             \
-	T(GUEST_DECOMMIT, "cxl_guest_decommit", "base", "size", NULL, NULL, NULL)                 \
-	T(BRIDGE_CHANGED, "cxl_bridge_changed", "base", "size", "port", "control", "global_control")
+#define CXLVM_TRACE_LIST(T)                                                                        \
+	T(DETECTED, cxl_detected, "generation", "flags", NULL, NULL, NULL)                         \
+	T(REGIONS, cxl_regions, "memory_region", "memory_size", "register_region", "areas", NULL)  \
+	T(SETUP_PARAMS, cxl_setup_params, "bar", "hdm_offset", "hdm_size", "memory_size", NULL)    \
+	T(BAR_SUBREGION, cxl_bar_subregion, "bar", "offset", "size", NULL, NULL)                   \
+	T(WINDOW_RESERVED, cxl_window_reserved, "size", NULL, NULL, NULL, NULL)                    \
+	T(WINDOW_CLAIMED, cxl_window_claimed, "base", "size", NULL, NULL, NULL)                    \
+	T(WINDOW_RELEASED, cxl_window_released, NULL, NULL, NULL, NULL, NULL)                      \
+	T(LOCKED_HDM, cxl_locked_hdm, "base", "base_low", "base_high", "control", NULL)            \
+	T(LOCK_FOUND, cxl_lock_found, "control", NULL, NULL, NULL, NULL)                           \
+	T(PROGRAM_FAILED, cxl_program_failed, "step", "error", NULL, NULL, NULL)                   \
+	T(MAP_ENABLE, cxl_map_enable, "base", "size", "reason", NULL, NULL)                        \
+	T(MAP_DISABLE, cxl_map_disable, "base", "size", "reason", NULL, NULL)                      \
+	T(RESET_PREPARE, cxl_reset_prepare, "kind", NULL, NULL, NULL, NULL)                        \
+	T(RESET_DONE, cxl_reset_done, "kind", "result", "duration_ns", NULL, NULL)                 \
+	T(PUT_DEVICE, cxl_put_device, NULL, NULL, NULL, NULL, NULL)                                \
+	T(GUEST_COMMIT, cxl_guest_commit, "base", "size", "control", "error", NULL)                \
+	T(GUEST_DECOMMIT, cxl_guest_decommit, "base", "size", NULL, NULL, NULL)                    \
+	T(BRIDGE_CHANGED, cxl_bridge_changed, "base", "size", "port", "control", "global_control") \
+	T(VERIFY_MISMATCH, cxl_verify_mismatch, "base", "control", NULL, NULL, NULL)               \
+	T(DMA_MAP, cxl_dma_map, "base", "size", "areas", "dma_bufs", NULL)                         \
+	T(DMA_UNMAP, cxl_dma_unmap, "base", "size", NULL, NULL, NULL)                              \
+	T(COUNTERS, cxl_counters, "writes", "bad_accesses", "device_errors", "programmed",         \
+	  "program_failures")
 
 /* clang-format off */
 enum cxlvm_trace_id {

@@ -56,6 +56,13 @@ struct cxlvm_bar_range {
 	uint64_t size;
 };
 
+/* How a device is used (contract 1). Values are ABI. */
+enum cxlvm_cxl_mode {
+	CXLVM_CXL_AUTO = 0, /* as the kernel says: CXL flag of device info */
+	CXLVM_CXL_ON = 1,   /* as a CXL device, or it is refused */
+	CXLVM_CXL_OFF = 2,  /* as a plain PCI device, in which the guest finds no CXL device */
+};
+
 struct cxlvm_endpoint_config {
 	size_t size;         /* sizeof(struct cxlvm_endpoint_config) */
 	const char *name;    /* for messages, traces, claims; copied; at most 63 bytes */
@@ -81,6 +88,25 @@ struct cxlvm_endpoint_config {
 	 * moves a window that cxlvm places.
 	 */
 	enum cxlvm_decoder_policy decoder;
+	/* Values not known are -EINVAL. */
+	enum cxlvm_cxl_mode mode;
+	/*
+	 * Name of the window, at most 63 bytes; copied; NULL or "": by topology. Where the host
+	 * placed windows: use this one, which must target the host bridge all the same. Where
+	 * cxlvm places them: what the one made for this device is called.
+	 */
+	const char *window;
+	/*
+	 * Device memory must be in the I/O address space of the device: unless the host says so
+	 * (dma_state) after it enabled the map, programming fails. Otherwise that is a failure only
+	 * while the device has ATS enabled, and one warning for the rest (DMA-2).
+	 */
+	bool require_dma;
+	/*
+	 * Accept device memory that the kernel does not let user space map (REG-4), for debugging:
+	 * decoder 0 is never committed, the window stays dark.
+	 */
+	bool allow_slow;
 };
 
 /*
@@ -89,9 +115,16 @@ struct cxlvm_endpoint_config {
  * whose windows the host has placed and frozen, matches and claims one. Nothing is programmed and
  * nothing is mapped.
  *
+ * A device that is no CXL device (CXL flag clear and mode auto) or is not to be one (mode off)
+ * becomes a plain endpoint (cxlvm_endpoint_is_plain): it needs no host bridge and no window, may be
+ * added to a running machine, traps nothing, and every verb succeeds without a call. Its config
+ * filter passes everything on, save that with mode off the CXL Device DVSEC and the Register
+ * Locator entries of the component block are hidden (DET-4). A clear flag in mode auto costs one
+ * call for device info (DET-1).
+ *
  * ops, device, host_ops and host stay the caller's and must outlive the endpoint. On success
  * *endpoint belongs to the caller. On failure nothing is left behind. Errors: -EINVAL (config),
- * -ENODEV (not a CXL device), -EOPNOTSUPP (a shape that is not supported), -EPROTO (what the
+ * -ENODEV (mode on: not a CXL device), -EOPNOTSUPP (a shape that is not supported), -EPROTO (what the
  * device says contradicts itself), -ENXIO (decoder not committed by firmware), -ENOENT, -ERANGE,
  * -EEXIST, -ENOSPC (window), -ENOMEM, and whatever the device returned.
  */
@@ -240,9 +273,11 @@ CXLVM_PUBLIC size_t cxlvm_endpoint_memory_areas(const struct cxlvm_endpoint *end
 
 /* Getters, any time. */
 CXLVM_PUBLIC const char *cxlvm_endpoint_name(const struct cxlvm_endpoint *endpoint);
-/* 2 to 6: which generation of the kernel interface the device speaks. */
+/* In plain PCI mode: nothing of CXL is presented. Constant from realize on. */
+CXLVM_PUBLIC bool cxlvm_endpoint_is_plain(const struct cxlvm_endpoint *endpoint);
+/* 2 to 6: which generation of the kernel interface the device speaks; 0: plain. */
 CXLVM_PUBLIC unsigned int cxlvm_endpoint_generation(const struct cxlvm_endpoint *endpoint);
-/* Did firmware (of the host) commit the real decoder? Always true after realize. */
+/* Did firmware (of the host) commit the real decoder? Always true after realize, unless plain. */
 CXLVM_PUBLIC bool cxlvm_endpoint_firmware_committed(const struct cxlvm_endpoint *endpoint);
 /* Bytes of device memory. Decoder 0 presents all of them; with policy guest, at most these. */
 CXLVM_PUBLIC uint64_t cxlvm_endpoint_memory_size(const struct cxlvm_endpoint *endpoint);
@@ -293,6 +328,7 @@ struct cxlvm_endpoint_counters {
 	uint64_t device_errors; /* accesses that the device refused */
 	uint64_t programmed; /* successful programming transactions, commits of a guest included */
 	uint64_t program_failures;
+	uint64_t warnings_left_out; /* events of kind warning, over the rate limit */
 };
 
 CXLVM_PUBLIC void cxlvm_endpoint_get_counters(const struct cxlvm_endpoint *endpoint,

@@ -8,7 +8,7 @@ static const struct {
 	const char *name;
 	const char *args[CXLVM_TRACE_ARGS_MAX];
 } trace_points[CXLVM_TRACE_COUNT] = {
-#define TRACE_POINT(id, text, ...) [CXLVM_TRACE_##id] = { text, { __VA_ARGS__ } },
+#define TRACE_POINT(id, name, ...) [CXLVM_TRACE_##id] = { #name, { __VA_ARGS__ } },
 	CXLVM_TRACE_LIST(TRACE_POINT)
 #undef TRACE_POINT
 };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Trace points inside the library. The switch is a word of bits in the machine, read relaxed: off
- * costs a load and an untaken branch; the arguments are evaluated only when on.
+ * costs a load and an untaken branch; the arguments are evaluated only when on. Each trace point
+ * is a USDT probe as well, where the library is built with probes: that one is on while a tracer
+ * is attached to it, whatever the switch says.
  */
 #ifndef CXLVM_BASE_TRACE_H
 #define CXLVM_BASE_TRACE_H
@@ -22,5 +24,26 @@ static inline bool trace_is_on(const struct trace_switch *trace, enum cxlvm_trac
 
 /* Switch by shell pattern; how many names matched. */
 unsigned int trace_switch_set(struct trace_switch *trace, const char *pattern, bool on);
+
+#ifdef CXLVM_PROBES
+/* Is a tracer attached to the probe of this trace point? */
+bool trace_is_probed(enum cxlvm_trace_id id);
+
+/* Pass it, with CXLVM_TRACE_ARGS_MAX arguments. */
+void trace_probe(enum cxlvm_trace_id id, const char *device, const uint64_t *args);
+#else
+static inline bool trace_is_probed(enum cxlvm_trace_id id)
+{
+	(void)id;
+	return false;
+}
+
+static inline void trace_probe(enum cxlvm_trace_id id, const char *device, const uint64_t *args)
+{
+	(void)id;
+	(void)device;
+	(void)args;
+}
+#endif
 
 #endif

@@ -86,6 +86,8 @@ uint32_t cxlvm_endpoint_config_read(const struct cxlvm_endpoint *ep, uint32_t of
 
 	if (!length_ok(offset, length) || is_dark(ep))
 		return (uint32_t)all_ones(length < 4 ? length : 4);
+	if (ep->plain)
+		return endpoint_hidden_read(ep, offset, length, value);
 	if (!ranges_overlap(offset, length, dvsec, DVSEC_DEVICE_SIZE))
 		return value;
 	/* The bytes the host merged, then ours on top, then the bytes that were asked for. */
@@ -174,6 +176,8 @@ bool cxlvm_endpoint_config_write_begin(struct cxlvm_endpoint *ep, uint32_t offse
 	ep->write_length = 0;
 	if (!length_ok(offset, length) || is_dark(ep))
 		return false;
+	if (ep->plain)
+		return !endpoint_is_hidden(ep, offset, length);
 	ep->write_offset = offset;
 	ep->write_length = length;
 	ep->write_value = value;
@@ -228,7 +232,7 @@ static void write_virtual(struct cxlvm_endpoint *ep, const struct config_write *
 				    (ep->state.dvsec_control2 & asked) |
 				    written(w, dvsec + CONTROL2_OFFSET, asked)),
 			 __ATOMIC_RELAXED);
-	endpoint_map_update(ep);
+	endpoint_map_update(ep, CXLVM_MAP_REGISTERS);
 }
 
 /* The kernel resets on the config write: wait until it says how that ended. */

@@ -31,8 +31,13 @@ struct cxlvm_endpoint {
 	struct cxlvm_iova_range iova[IOVA_RANGES_MAX];
 	size_t n_exclude;
 	struct cxlvm_bar_range exclude[EXCLUDES_MAX];
+	char window_name[CXLVM_NAME_MAX]; /* "": by topology */
+	bool require_dma;
+	bool allow_slow;
 
 	/* Found at realize, constant. */
+	bool plain;                /* a PCI device: no CXL, and all below but hidden is unused */
+	struct vfio_hidden hidden; /* plain: what of config space the guest does not find */
 	struct vfio_description desc;
 	uint16_t real_lock; /* CONFIG_LOCK as the device has it */
 	uint16_t pcie;      /* PCI Express capability, 0: none */
@@ -54,6 +59,7 @@ struct cxlvm_endpoint {
 	bool was_programmed;
 	bool revoked; /* usable before, found unusable by recheck */
 	char unusable[CXLVM_ERROR_MESSAGE_MAX];
+	uint64_t prepared_ns; /* when the reset that is pending began */
 
 	/* Policy guest: decoder 0 of the host bridge, as the host last said. */
 	struct cxlvm_bridge_decoder bridge;
@@ -65,6 +71,7 @@ struct cxlvm_endpoint {
 	size_t n_areas;
 	struct cxlvm_memory_area areas[AREAS_MAX];
 	bool dma_mapped;
+	bool dma_warned; /* that it is not, or not known to be */
 
 	/* A config write between begin and end. */
 	uint32_t write_offset;
@@ -73,6 +80,15 @@ struct cxlvm_endpoint {
 	enum cxlvm_reset_kind write_kind;
 
 	struct cxlvm_endpoint_counters counters;
+
+	/* Warnings: how many of the burst are used up, and since when (report.c). */
+	bool warned;
+	unsigned int warnings;
+	uint64_t warned_ns;
+	/* Accesses that a warning has told of. */
+	uint64_t reported_bad;
+	uint64_t reported_refused;
+	uint64_t reported_ns;
 };
 
 /* Reset values of what the guest sees; with the locked policy, before it is programmed. */
@@ -114,13 +130,12 @@ int endpoint_memory_space_on(struct cxlvm_endpoint *ep, bool *was, struct cxlvm_
 void endpoint_memory_space_restore(struct cxlvm_endpoint *ep, bool was);
 
 /* Bring the map in line with P3: enabled exactly when the registers and the device say so. */
-void endpoint_map_update(struct cxlvm_endpoint *ep);
+void endpoint_map_update(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason);
 /* The same for registers that change next: decoder 0 becomes committed, or it goes away. */
-void endpoint_map_ahead(struct cxlvm_endpoint *ep);
-void endpoint_map_off(struct cxlvm_endpoint *ep);
-/* Not usable: disabled, then out of the I/O address space. */
-void endpoint_map_disable(struct cxlvm_endpoint *ep);
-void endpoint_dma_withdraw(struct cxlvm_endpoint *ep);
+void endpoint_map_ahead(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason);
+void endpoint_map_off(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason);
+/* Not usable: disabled. */
+void endpoint_map_disable(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason);
 /*
  * Map every area of the first size bytes into this process, for base, and have the host prepare
  * them; or nothing.
@@ -128,6 +143,23 @@ void endpoint_dma_withdraw(struct cxlvm_endpoint *ep);
 int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_gpa base, uint64_t size,
 			struct cxlvm_error *err);
 void endpoint_map_destroy(struct cxlvm_endpoint *ep);
+
+/*
+ * Device memory in the I/O address space, as dma-buf where the device exports it: all areas or
+ * none, before the map is enabled. 0 also when the host maps it together with the CPU's map, or
+ * when it cannot and the device is able to live without (DMA-2).
+ */
+int endpoint_dma_map(struct cxlvm_endpoint *ep, struct cxlvm_error *err);
+/* The map is enabled: is the memory there? An error only where the device needs it. */
+int endpoint_dma_check(struct cxlvm_endpoint *ep, struct cxlvm_error *err);
+/* Take away what was mapped; the map is disabled (DMA-4, DMA-5). */
+void endpoint_dma_withdraw(struct cxlvm_endpoint *ep);
+
+/* Plain PCI: what of CXL the guest does not find, and the filters of config space (DET-4). */
+int endpoint_hide(struct cxlvm_endpoint *ep, struct cxlvm_error *err);
+uint32_t endpoint_hidden_read(const struct cxlvm_endpoint *ep, uint32_t offset, unsigned int length,
+			      uint32_t value);
+bool endpoint_is_hidden(const struct cxlvm_endpoint *ep, uint32_t offset, unsigned int length);
 
 /*
  * The programming transaction (contract 6.3): after a reset, and when the guest commits. The
@@ -158,15 +190,23 @@ int kernel_decoder_program(struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
 			   struct kernel_decoder *before, struct cxlvm_error *err);
 void kernel_decoder_restore(struct cxlvm_endpoint *ep, const struct kernel_decoder *before);
 
+/* Warnings are dropped and counted when there are too many (P8). */
 void endpoint_event(struct cxlvm_endpoint *ep, enum cxlvm_event_kind kind, int code,
 		    const char *text);
+/*
+ * One warning, at most one a second, with the number of accesses by the guest that could not be
+ * carried out since the last one. Not from a read: those have no call to the host, and are told of
+ * by the next serialized call.
+ */
+void endpoint_report_accesses(struct cxlvm_endpoint *ep);
 void endpoint_trace(struct cxlvm_endpoint *ep, enum cxlvm_trace_id id, const uint64_t *args,
 		    unsigned int n_args);
 
 /* Arguments are evaluated only when the trace point is on. */
 #define TRACE(ep, id, ...)                                                              \
 	do {                                                                            \
-		if (trace_is_on(&(ep)->machine->trace, CXLVM_TRACE_##id)) {             \
+		if (trace_is_on(&(ep)->machine->trace, CXLVM_TRACE_##id) ||             \
+		    trace_is_probed(CXLVM_TRACE_##id)) {                                \
 			const uint64_t trace_args[] = { 0, ##__VA_ARGS__ };             \
 			endpoint_trace(ep, CXLVM_TRACE_##id, trace_args + 1,            \
 				       sizeof(trace_args) / sizeof(trace_args[0]) - 1); \

@@ -70,6 +70,7 @@ int endpoint_check_commit(const struct cxlvm_endpoint *ep, struct cxlvm_error *e
 		.bridge_uid = ep->bridge_uid,
 		.size = size,
 		.base = &base,
+		.name = ep->window_name,
 	};
 	int ret = check_registers(ep, err);
 
@@ -108,7 +109,7 @@ void cxlvm_endpoint_bridge_changed(struct cxlvm_endpoint *ep,
 	TRACE(ep, BRIDGE_CHANGED, decoder->base.value, decoder->size, decoder->port,
 	      decoder->control, decoder->global_control);
 	ep->bridge = *decoder;
-	endpoint_map_update(ep);
+	endpoint_map_update(ep, CXLVM_MAP_REGISTERS);
 }
 
 static void commit(struct cxlvm_endpoint *ep)
@@ -132,7 +133,7 @@ static void commit(struct cxlvm_endpoint *ep)
 static void decommit(struct cxlvm_endpoint *ep)
 {
 	TRACE(ep, GUEST_DECOMMIT, decoder_base(ep->state.hdm), decoder_size(ep->state.hdm));
-	endpoint_map_off(ep);
+	endpoint_map_off(ep, CXLVM_MAP_REGISTERS);
 	endpoint_dma_withdraw(ep);
 	endpoint_map_destroy(ep);
 	decoder_decommit(ep->state.hdm);
@@ -150,7 +151,7 @@ void endpoint_decoder_write(struct cxlvm_endpoint *ep, uint32_t at, uint32_t val
 		decommit(ep);
 		break;
 	case DECODER_ENABLE:
-		endpoint_map_update(ep);
+		endpoint_map_update(ep, CXLVM_MAP_REGISTERS);
 		break;
 	case DECODER_NOTHING:
 		break;

@@ -112,6 +112,7 @@ static int write_and_verify(struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
 		return ret;
 	if (is_as_wanted(&after, base))
 		return 0;
+	TRACE(ep, VERIFY_MISMATCH, base.value, after.control);
 	/* What it reads instead may be a host address, and is not for a log (P2). */
 	cxlvm_error_set(err, -EPROTO,
 			"%s: the kernel's decoder does not read back the base 0x%" PRIx64

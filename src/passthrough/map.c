@@ -2,6 +2,7 @@
 /* Device memory: mapped into this process once, shown to the guest when the registers say so. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/math.h"
@@ -28,7 +29,7 @@ static bool wants_map(const struct cxlvm_endpoint *ep, bool committed)
 	       memory_enabled(ep) && flag_is_set(&ep->state.usable) && endpoint_bridge_agrees(ep);
 }
 
-static void switch_map(struct cxlvm_endpoint *ep, bool on)
+static void switch_map(struct cxlvm_endpoint *ep, bool on, enum cxlvm_map_reason reason)
 {
 	uint64_t base = decoder_base(ep->state.hdm), size = decoder_size(ep->state.hdm);
 
@@ -37,41 +38,49 @@ static void switch_map(struct cxlvm_endpoint *ep, bool on)
 	if (on) {
 		ep->host_ops.enable(ep->host, ep->areas, ep->n_areas);
 		flag_set(&ep->state.mapped, true);
-		TRACE(ep, MAP_ENABLE, base, size);
+		TRACE(ep, MAP_ENABLE, base, size, reason);
 	} else {
 		ep->host_ops.disable(ep->host, ep->areas, ep->n_areas);
 		flag_set(&ep->state.mapped, false);
-		TRACE(ep, MAP_DISABLE, base, size);
+		TRACE(ep, MAP_DISABLE, base, size, reason);
 	}
 }
 
-void endpoint_map_update(struct cxlvm_endpoint *ep)
+/* Enabled between two transactions: there is nobody to undo it but us. */
+static void check_enabled(struct cxlvm_endpoint *ep)
 {
-	switch_map(ep, wants_map(ep, decoder_is_committed(ep->state.hdm)));
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	if (!endpoint_dma_check(ep, &err))
+		return;
+	snprintf(ep->unusable, sizeof(ep->unusable), "%s", err.message);
+	endpoint_map_disable(ep, CXLVM_MAP_UNDONE);
+	endpoint_event(ep, CXLVM_EVENT_MEMORY_UNAVAILABLE, err.code, err.message);
 }
 
-void endpoint_map_ahead(struct cxlvm_endpoint *ep)
+void endpoint_map_update(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason)
 {
-	switch_map(ep, wants_map(ep, true));
+	bool was = flag_is_set(&ep->state.mapped);
+
+	switch_map(ep, wants_map(ep, decoder_is_committed(ep->state.hdm)), reason);
+	if (reason == CXLVM_MAP_REGISTERS && !was && flag_is_set(&ep->state.mapped))
+		check_enabled(ep);
 }
 
-void endpoint_map_off(struct cxlvm_endpoint *ep)
+void endpoint_map_ahead(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason)
 {
-	switch_map(ep, false);
+	switch_map(ep, wants_map(ep, true), reason);
 }
 
-void endpoint_map_disable(struct cxlvm_endpoint *ep)
+void endpoint_map_off(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason)
+{
+	switch_map(ep, false, reason);
+}
+
+void endpoint_map_disable(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason)
 {
 	flag_set(&ep->state.usable, false);
-	endpoint_map_update(ep);
-}
-
-/* DMA-4, DMA-5: exactly what was mapped, and after the CPU. */
-void endpoint_dma_withdraw(struct cxlvm_endpoint *ep)
-{
-	if (ep->dma_mapped)
-		ep->host_ops.dma_unmap(ep->host, ep->areas, ep->n_areas);
-	ep->dma_mapped = false;
+	endpoint_map_update(ep, reason);
 }
 
 static void unmap_areas(struct cxlvm_endpoint *ep, size_t n)

@@ -18,6 +18,8 @@ struct transaction {
 	bool memory_space;              /* as it was */
 	bool map_created;
 	struct kernel_decoder kernel;
+	uint32_t hdm[DECODER_DWORDS]; /* as it was before it was published */
+	bool was_usable;
 };
 
 /* Between resets only: what the guest commits has to be there at once. */
@@ -163,29 +165,14 @@ static void undo_kernel_decoder(struct transaction *t)
 	kernel_decoder_restore(t->ep, &t->kernel);
 }
 
-/* Never skipped because of who owns the memory (DMA-3). */
 static int map_dma(struct transaction *t, struct cxlvm_error *err)
 {
-	struct cxlvm_endpoint *ep = t->ep;
-	int ret;
-
-	if (!ep->host_ops.dma_map || !t->setting.size)
-		return 0;
-	ret = ep->host_ops.dma_map(ep->host, ep->areas, ep->n_areas, err);
-	if (ret)
-		return cxlvm_error_set(err, ret, "%s: mapping device memory for DMA: %s", ep->name,
-				       strerror(-ret));
-	ep->dma_mapped = true;
-	return 0;
+	return t->setting.size ? endpoint_dma_map(t->ep, err) : 0;
 }
 
 static void undo_dma(struct transaction *t)
 {
-	struct cxlvm_endpoint *ep = t->ep;
-
-	if (ep->dma_mapped)
-		ep->host_ops.dma_unmap(ep->host, ep->areas, ep->n_areas);
-	ep->dma_mapped = false;
+	endpoint_dma_withdraw(t->ep);
 }
 
 /*
@@ -229,27 +216,47 @@ static int publish_bridge(struct transaction *t, struct cxlvm_error *err)
 	return ret;
 }
 
-/* Cannot fail, so it has no undo: registers and map change together. */
+/* Cannot fail: registers and map change together. */
 static int publish(struct transaction *t, struct cxlvm_error *err)
 {
 	struct cxlvm_endpoint *ep = t->ep;
 	const uint32_t *hdm = ep->state.hdm;
 
 	(void)err;
+	memcpy(t->hdm, hdm, sizeof(t->hdm));
+	t->was_usable = flag_is_set(&ep->state.usable);
 	ep->unusable[0] = '\0';
 	flag_set(&ep->state.usable, true);
 	if (ep->decoder == CXLVM_DECODER_LOCKED) {
 		(void)decoder_commit_locked(ep->state.hdm, &t->setting); /* validated */
 	} else if (t->commit) {
 		/* Another vCPU that polls for committed finds the memory there. */
-		endpoint_map_ahead(ep);
+		endpoint_map_ahead(ep, CXLVM_MAP_REGISTERS);
 		decoder_commit(ep->state.hdm);
 	}
-	endpoint_map_update(ep);
+	endpoint_map_update(ep, CXLVM_MAP_RESET);
 	if (ep->decoder == CXLVM_DECODER_LOCKED)
 		TRACE(ep, LOCKED_HDM, t->setting.base, (uint32_t)decoder_base(hdm),
 		      decoder_base(hdm) >> 32, decoder_control(hdm));
 	return 0;
+}
+
+static void undo_publish(struct transaction *t)
+{
+	struct cxlvm_endpoint *ep = t->ep;
+
+	endpoint_map_off(ep, CXLVM_MAP_UNDONE);
+	flag_set(&ep->state.usable, t->was_usable);
+	/* Not committed before the range goes away. */
+	reg_store(&ep->state.hdm[HDM_CTL_COMMIT_AT / 4], t->hdm[HDM_CTL_COMMIT_AT / 4]);
+	for (unsigned int i = 0; i < DECODER_DWORDS; i++)
+		reg_store(&ep->state.hdm[i], t->hdm[i]);
+}
+
+/* Only now can a host tell that maps for DMA as it enables. */
+static int check_dma(struct transaction *t, struct cxlvm_error *err)
+{
+	return flag_is_set(&t->ep->state.mapped) ? endpoint_dma_check(t->ep, err) : 0;
 }
 
 static const struct {
@@ -263,7 +270,8 @@ static const struct {
 	{ kernel_decoder, undo_kernel_decoder },
 	{ map_dma, undo_dma },
 	{ publish_bridge, NULL },
-	{ publish, NULL },
+	{ publish, undo_publish },
+	{ check_dma, NULL },
 };
 
 static int run(struct transaction *t, struct cxlvm_error *err)

@@ -40,6 +40,15 @@ static int check_config(const struct cxlvm_endpoint_config *config, struct cxlvm
 			"%s: %zu I/O address ranges and %zu excluded ranges, at most "
 			"%u and %u",
 			name, config->n_iova, config->n_exclude, IOVA_RANGES_MAX, EXCLUDES_MAX);
+	if (config->mode != CXLVM_CXL_AUTO && config->mode != CXLVM_CXL_ON &&
+	    config->mode != CXLVM_CXL_OFF)
+		return cxlvm_error_set(err, -EINVAL,
+				       "%s: CXL mode %d is not auto, on or off (0 to 2)", name,
+				       (int)config->mode);
+	if (config->window && strlen(config->window) >= CXLVM_NAME_MAX)
+		return cxlvm_error_set(err, -EINVAL,
+				       "%s: name of the window has %zu bytes, at most %u", name,
+				       strlen(config->window), CXLVM_NAME_MAX - 1);
 	for (size_t i = 0; i < config->n_exclude; i++)
 		if (!range_is_valid(config->exclude[i].offset, config->exclude[i].size))
 			return cxlvm_error_set(err, -EINVAL,
@@ -79,6 +88,10 @@ static void take_config(struct cxlvm_endpoint *ep, const struct cxlvm_endpoint_c
 	ep->n_exclude = config->n_exclude;
 	for (size_t i = 0; i < config->n_exclude; i++)
 		ep->exclude[i] = config->exclude[i];
+	snprintf(ep->window_name, sizeof(ep->window_name), "%s",
+		 config->window ? config->window : "");
+	ep->require_dma = config->require_dma;
+	ep->allow_slow = config->allow_slow;
 }
 
 struct window_request endpoint_window_request(const struct cxlvm_endpoint *ep)
@@ -89,6 +102,7 @@ struct window_request endpoint_window_request(const struct cxlvm_endpoint *ep)
 		.size = ep->desc.memory_size,
 		.base = ep->has_window_base ? &ep->window_base : NULL,
 		.restrictions = cxlvm_endpoint_restrictions(ep),
+		.name = ep->window_name,
 	};
 }
 
@@ -166,7 +180,8 @@ static int read_config_lock(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 static int discover(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 {
 	const struct vfio_description *desc = &ep->desc;
-	int ret = vfio_describe(&ep->ops, ep->device, ep->page_size, &ep->desc, err);
+	int ret =
+		vfio_describe(&ep->ops, ep->device, ep->page_size, ep->allow_slow, &ep->desc, err);
 
 	if (!ret)
 		ret = read_config_lock(ep, err);
@@ -198,6 +213,47 @@ static void name_device(struct cxlvm_error *err, const char *name)
 		 (int)(sizeof(err->message) - n - 3), message);
 }
 
+/* What contract 1 says about the mode and the CXL flag of the device. */
+static int decide_mode(struct cxlvm_endpoint *ep, enum cxlvm_cxl_mode mode, struct cxlvm_error *err)
+{
+	bool cxl;
+	int ret;
+
+	/* Without the flag the reader refuses it, and says what it saw. */
+	if (mode == CXLVM_CXL_ON)
+		return 0;
+	ret = vfio_is_cxl(&ep->ops, ep->device, &cxl, err);
+	if (ret)
+		return ret;
+	ep->plain = mode == CXLVM_CXL_OFF || !cxl;
+	return ep->plain && cxl ? endpoint_hide(ep, err) : 0;
+}
+
+/* Everything of a device in CXL mode; on failure nothing of it is left. */
+static int realize_cxl(struct cxlvm_endpoint *ep, bool hotplug, struct cxlvm_error *err)
+{
+	bool memory_space;
+	int ret;
+
+	if (hotplug) {
+		cxlvm_error_set(err, -EOPNOTSUPP,
+				"%s: a CXL device cannot be added to a running machine", ep->name);
+		cxlvm_error_hint(err, "add it before the machine is started, or with cxl=off");
+		return -EOPNOTSUPP;
+	}
+	ret = endpoint_memory_space_on(ep, &memory_space, err);
+	if (ret)
+		return ret;
+	ret = discover(ep, err);
+	if (!ret)
+		ret = take_window(ep, err);
+	if (ret)
+		endpoint_memory_space_restore(ep, memory_space);
+	else
+		endpoint_state_reset(ep);
+	return ret;
+}
+
 int cxlvm_endpoint_realize(struct cxlvm_machine *machine,
 			   const struct cxlvm_endpoint_config *config,
 			   const struct cxlvm_device_ops *ops, void *device,
@@ -205,19 +261,11 @@ int cxlvm_endpoint_realize(struct cxlvm_machine *machine,
 			   struct cxlvm_endpoint **endpoint, struct cxlvm_error *err)
 {
 	struct cxlvm_endpoint *ep;
-	bool memory_space;
 	int ret;
 
 	ret = check_config(config, err);
 	if (ret)
 		return ret;
-	if (config->hotplug) {
-		cxlvm_error_set(err, -EOPNOTSUPP,
-				"%s: a CXL device cannot be added to a running machine",
-				config->name);
-		cxlvm_error_hint(err, "add it before the machine is started");
-		return -EOPNOTSUPP;
-	}
 	ep = calloc(1, sizeof(*ep));
 	if (!ep)
 		return cxlvm_error_set(err, -ENOMEM, "%s: no memory", config->name);
@@ -229,23 +277,16 @@ int cxlvm_endpoint_realize(struct cxlvm_machine *machine,
 	take_config(ep, config);
 	ret = check_ops(ep, err);
 	if (!ret)
-		ret = endpoint_memory_space_on(ep, &memory_space, err);
-	if (ret)
-		goto fail;
-	ret = discover(ep, err);
-	if (!ret)
-		ret = take_window(ep, err);
+		ret = decide_mode(ep, config->mode, err);
+	if (!ret && !ep->plain)
+		ret = realize_cxl(ep, config->hotplug, err);
 	if (ret) {
-		endpoint_memory_space_restore(ep, memory_space);
-		goto fail;
+		name_device(err, ep->name);
+		free(ep);
+		return ret;
 	}
-	endpoint_state_reset(ep);
 	*endpoint = ep;
 	return 0;
-fail:
-	name_device(err, ep->name);
-	free(ep);
-	return ret;
 }
 
 int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
@@ -255,6 +296,8 @@ int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *ep, struct cxlvm_error *e
 
 	if (is_dark(ep))
 		return cxlvm_error_set(err, -ENODEV, "%s: the device is gone", ep->name);
+	if (ep->plain)
+		return 0;
 	if (!cxlvm_machine_is_frozen(ep->machine)) {
 		cxlvm_error_set(err, -EAGAIN, "%s: window of 0x%" PRIx64 " has no address yet",
 				ep->name, request.size);
@@ -274,19 +317,31 @@ int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *ep, struct cxlvm_error *e
 	return ret;
 }
 
+static void trace_counters(struct cxlvm_endpoint *ep)
+{
+	struct cxlvm_endpoint_counters c;
+
+	cxlvm_endpoint_get_counters(ep, &c, sizeof(c));
+	TRACE(ep, COUNTERS, c.writes, c.bad_accesses, c.device_errors, c.programmed,
+	      c.program_failures);
+}
+
 void cxlvm_endpoint_unrealize(struct cxlvm_endpoint *ep)
 {
 	if (!ep || is_dark(ep))
 		return;
 	/* First dark, so that no register read begins that would reach the device. */
 	__atomic_store_n(&ep->dark, true, __ATOMIC_RELEASE);
-	endpoint_map_disable(ep);
+	if (ep->plain)
+		return;
+	endpoint_map_disable(ep, CXLVM_MAP_UNREALIZE);
 	endpoint_dma_withdraw(ep);
 	decoder_decommit(ep->state.hdm);
 	__atomic_store_n(&ep->base, 0, __ATOMIC_RELEASE);
 	window_release(ep->machine, &ep->hold);
 	ep->machine_done = false;
 	TRACE(ep, WINDOW_RELEASED);
+	trace_counters(ep);
 	TRACE(ep, PUT_DEVICE);
 }
 

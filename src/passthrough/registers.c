@@ -172,9 +172,10 @@ void cxlvm_endpoint_reg_write(struct cxlvm_endpoint *ep, uint32_t bar, uint64_t 
 	count(&ep->counters.writes);
 	if (!in_span(ep, bar, offset, length) || !regs_write_allowed(offset, length, UINT64_MAX)) {
 		count(&ep->counters.bad_accesses);
-		return;
+	} else {
+		write_dword(ep, offset, (uint32_t)value);
+		if (length == 8)
+			write_dword(ep, offset + 4, (uint32_t)(value >> 32));
 	}
-	write_dword(ep, offset, (uint32_t)value);
-	if (length == 8)
-		write_dword(ep, offset + 4, (uint32_t)(value >> 32));
+	endpoint_report_accesses(ep);
 }

@@ -85,10 +85,12 @@ int cxlvm_endpoint_reset_prepare(struct cxlvm_endpoint *ep, enum cxlvm_reset_kin
 	bool was_mapped = flag_is_set(&ep->state.mapped);
 	int ret = check_kind(ep, kind, err);
 
-	if (ret)
+	if (ret || ep->plain)
 		return ret;
 	TRACE(ep, RESET_PREPARE, kind);
-	endpoint_map_disable(ep);
+	if (!ep->pending)
+		ep->prepared_ns = ep->host_ops.now_ns(ep->host);
+	endpoint_map_disable(ep, CXLVM_MAP_RESET);
 	if (was_mapped && wants_write_back(kind))
 		endpoint_write_back(ep);
 	endpoint_dma_withdraw(ep);
@@ -116,8 +118,22 @@ static void fail_reset(struct cxlvm_endpoint *ep, const struct cxlvm_error *err)
 	endpoint_event(ep, CXLVM_EVENT_RESET_FAILED, err->code, err->message);
 }
 
+/* Memory that cannot be mapped (allow_slow): nothing is programmed, decoder 0 stays uncommitted. */
+static void stay_dark(struct cxlvm_endpoint *ep)
+{
+	snprintf(ep->unusable, sizeof(ep->unusable),
+		 "%s: no memory: the kernel does not let user space map it (allow-slow)", ep->name);
+	if (!ep->was_programmed)
+		endpoint_event(ep, CXLVM_EVENT_WARNING, 0, ep->unusable);
+	ep->was_programmed = true;
+}
+
 static void report_success(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind)
 {
+	if (!ep->desc.n_areas) {
+		stay_dark(ep);
+		return;
+	}
 	count(&ep->counters.programmed);
 	/* The first system reset is the start of the machine: nothing was there before. */
 	if (ep->was_programmed) {
@@ -145,7 +161,7 @@ int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind k
 	struct cxlvm_error local = CXLVM_ERROR_INIT;
 	int ret = check_kind(ep, kind, err);
 
-	if (ret)
+	if (ret || ep->plain)
 		return ret;
 	if (!ep->machine_done)
 		return cxlvm_error_set(err, -EAGAIN, "%s: reset before the machine is complete",
@@ -165,7 +181,7 @@ int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind k
 	if (result < 0)
 		ret = cxlvm_error_set(&local, result, "%s: the device could not be reset: %s",
 				      ep->name, strerror(-result));
-	else
+	else if (ep->desc.n_areas)
 		ret = endpoint_program(ep, kind, &local);
 	if (ret) {
 		fail_reset(ep, &local);
@@ -175,7 +191,9 @@ int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind k
 	} else {
 		report_success(ep, kind);
 	}
-	TRACE(ep, RESET_DONE, kind, (uint64_t)-ret);
+	TRACE(ep, RESET_DONE, kind, (uint64_t)-ret,
+	      ep->host_ops.now_ns(ep->host) - ep->prepared_ns);
+	endpoint_report_accesses(ep);
 	return ret;
 }
 
@@ -192,7 +210,10 @@ int cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 
-	if (is_dark(ep) || ep->pending || (!ep->revoked && !flag_is_set(&ep->state.mapped)))
+	if (is_dark(ep))
+		return 0;
+	endpoint_report_accesses(ep);
+	if (ep->pending || (!ep->revoked && !flag_is_set(&ep->state.mapped)))
 		return 0;
 	if (is_usable(ep, &err)) {
 		/* What was taken away is back: the registers have kept their values. */
@@ -207,7 +228,7 @@ int cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
 	cxlvm_error_set(&err, -ENXIO, "%s: the device took its memory away", ep->name);
 	snprintf(ep->unusable, sizeof(ep->unusable), "%s", err.message);
 	ep->revoked = true;
-	endpoint_map_disable(ep);
+	endpoint_map_disable(ep, CXLVM_MAP_USABLE);
 	endpoint_dma_withdraw(ep);
 	endpoint_event(ep, CXLVM_EVENT_MEMORY_UNAVAILABLE, err.code, ep->unusable);
 	return 1;

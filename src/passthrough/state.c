@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Getters, events and traces of an endpoint. */
+/* Getters of an endpoint. */
 #include <string.h>
 
 #include "decoder/decoder.h"
@@ -11,6 +11,11 @@ _Static_assert(sizeof(((struct cxlvm_endpoint_state *)0)->hdm) == 4 * DECODER_DW
 const char *cxlvm_endpoint_name(const struct cxlvm_endpoint *ep)
 {
 	return ep->name;
+}
+
+bool cxlvm_endpoint_is_plain(const struct cxlvm_endpoint *ep)
+{
+	return ep->plain;
 }
 
 unsigned int cxlvm_endpoint_generation(const struct cxlvm_endpoint *ep)
@@ -50,7 +55,9 @@ bool cxlvm_endpoint_window_base(const struct cxlvm_endpoint *ep, struct cxlvm_gp
 
 uint16_t cxlvm_endpoint_restrictions(const struct cxlvm_endpoint *ep)
 {
-	/* Plain HDM-D only: anything else is refused in realize (CHK-5). */
+	/* HDM-D only: anything else is refused in realize (CHK-5). */
+	if (ep->plain)
+		return 0;
 	return ep->decoder == CXLVM_DECODER_GUEST ? CXLVM_WINDOW_TYPE2_GUEST : CXLVM_WINDOW_TYPE2;
 }
 
@@ -75,32 +82,8 @@ void cxlvm_endpoint_get_counters(const struct cxlvm_endpoint *ep,
 		.device_errors = __atomic_load_n(&c->device_errors, __ATOMIC_RELAXED),
 		.programmed = __atomic_load_n(&c->programmed, __ATOMIC_RELAXED),
 		.program_failures = __atomic_load_n(&c->program_failures, __ATOMIC_RELAXED),
+		.warnings_left_out = __atomic_load_n(&c->warnings_left_out, __ATOMIC_RELAXED),
 	};
 
 	memcpy(counters, &copy, size < sizeof(copy) ? size : sizeof(copy));
-}
-
-void endpoint_event(struct cxlvm_endpoint *ep, enum cxlvm_event_kind kind, int code,
-		    const char *text)
-{
-	struct cxlvm_event event = {
-		.kind = kind,
-		.device = ep->name,
-		.code = code,
-		.text = text,
-	};
-
-	if (ep->host_ops.event)
-		ep->host_ops.event(ep->host, &event);
-}
-
-void endpoint_trace(struct cxlvm_endpoint *ep, enum cxlvm_trace_id id, const uint64_t *args,
-		    unsigned int n_args)
-{
-	struct cxlvm_trace trace = { .id = id, .device = ep->name, .n_args = n_args };
-
-	for (unsigned int i = 0; i < n_args && i < CXLVM_TRACE_ARGS_MAX; i++)
-		trace.args[i] = args[i];
-	if (ep->host_ops.trace)
-		ep->host_ops.trace(ep->host, &trace);
 }

@@ -11,6 +11,7 @@ static const struct reg_row pm_rows[] = { PM_LIST(REG_ROW) };
 static const struct reg_row msix_rows[] = { MSIX_LIST(REG_ROW) };
 static const struct reg_row msix_entry_rows[] = { MSIX_ENTRY_LIST(REG_ROW) };
 static const struct reg_row dsn_rows[] = { DSN_LIST(REG_ROW) };
+static const struct reg_row ats_rows[] = { ATS_LIST(REG_ROW) };
 
 const struct reg_table pci_header_table = {
 	"PCI header", header_rows, PCI_HEADER_ROWS, 0x40 };
@@ -30,4 +31,6 @@ const struct reg_table msix_entry_table = {
 	"MSI-X table entry", msix_entry_rows, MSIX_ENTRY_ROWS, MSIX_ENTRY_SIZE };
 const struct reg_table dsn_table = {
 	"Device Serial Number", dsn_rows, DSN_ROWS, DSN_SIZE };
+const struct reg_table ats_table = {
+	"Address Translation Services", ats_rows, ATS_ROWS, ATS_SIZE };
 /* clang-format on */

@@ -20,6 +20,7 @@
 
 #define PCI_CAP_MSIX    0x11u
 #define PCI_EXT_CAP_DSN 0x0003u
+#define PCI_EXT_CAP_ATS 0x000fu
 
 #define PCI_HEADER_LIST(R)                                                                 \
 	R(PCI_VENDOR, 0x00, 2, 0, 16, REG_RO, 0, "vendor id", "6.2.1")                     \
@@ -130,6 +131,13 @@
 	R(DSN_LOW, 0x04, 4, 0, 32, REG_RO, 0, "serial number low", "7.9.3.2")            \
 	R(DSN_HIGH, 0x08, 4, 0, 32, REG_RO, 0, "serial number high", "7.9.3.2")
 
+/* Address Translation Services: read where a real device has it. */
+#define ATS_SIZE 0x08u
+#define ATS_LIST(R)                                                                      \
+	R(ATS_CAP_ID, 0x00, 4, 0, 16, REG_RO, PCI_EXT_CAP_ATS, "extended capability id", \
+	  "10.5.1.1")                                                                    \
+	R(ATS_ENABLE, 0x06, 2, 15, 1, REG_RW, 0, "ATS enable", "10.5.1.3")
+
 /* clang-format off */
 enum pci_header_row { PCI_HEADER_LIST(REG_ID) PCI_HEADER_ROWS };
 enum pci_bridge_row { PCI_BRIDGE_LIST(REG_ID) PCI_BRIDGE_ROWS };
@@ -140,6 +148,7 @@ enum pm_row { PM_LIST(REG_ID) PM_ROWS };
 enum msix_row { MSIX_LIST(REG_ID) MSIX_ROWS };
 enum msix_entry_row { MSIX_ENTRY_LIST(REG_ID) MSIX_ENTRY_ROWS };
 enum dsn_row { DSN_LIST(REG_ID) DSN_ROWS };
+enum ats_row { ATS_LIST(REG_ID) ATS_ROWS };
 /* clang-format on */
 
 extern const struct reg_table pci_header_table;
@@ -151,5 +160,6 @@ extern const struct reg_table pm_table;
 extern const struct reg_table msix_table;
 extern const struct reg_table msix_entry_table;
 extern const struct reg_table dsn_table;
+extern const struct reg_table ats_table;
 
 #endif

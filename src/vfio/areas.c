@@ -109,23 +109,27 @@ static int check_cover(struct vfio_description *desc, struct cxlvm_error *err)
 int reader_memory_areas(const struct reader *reader, struct vfio_description *desc,
 			struct cxlvm_error *err)
 {
-	uint32_t need = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE | UAPI_REGION_FLAG_MMAP;
+	uint32_t access = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
+	uint32_t need = access | UAPI_REGION_FLAG_MMAP;
 	const struct capability *sparse;
 	struct answer answer;
 	int ret;
 
+	desc->n_areas = 0;
+	if (reader->allow_slow && (reader->scan.memory.flags & need) == access)
+		return 0;
 	if ((reader->scan.memory.flags & need) != need) {
 		cxlvm_error_set(err, -EOPNOTSUPP,
 				"memory region %u has flags 0x%x: read, write and mmap (0x%x) are "
 				"needed",
 				reader->scan.memory.index, reader->scan.memory.flags, need);
-		cxlvm_error_hint(err, "this kernel does not let user space map the device memory");
+		cxlvm_error_hint(err, "this kernel does not let user space map the device memory; "
+				      "to debug it without memory: allow-slow=on");
 		return -EOPNOTSUPP;
 	}
 	ret = answer_region_info(reader->ops, reader->device, desc->memory_region, &answer, err);
 	if (ret)
 		return ret;
-	desc->n_areas = 0;
 	sparse = answer_find(&answer, UAPI_REGION_CAP_SPARSE);
 	ret = sparse ? read_sparse(reader, &answer, sparse, desc, err)
 		     : add_area(desc, 0, desc->region_size, err);

@@ -47,29 +47,23 @@ static unsigned int decide(const struct device_scan *scan, const char **why)
 	return scan->memory.type == UAPI_TYPE_CXL ? 5 : 4;
 }
 
-static void say_region(char *text, size_t size, const struct typed_region *region)
-{
-	if (region->present)
-		snprintf(text, size, "%u type 0x%x", region->index, region->type);
-	else
-		snprintf(text, size, "none");
-}
-
 /* DET-3: say which test failed and what was seen. */
 static int refuse_layout(const struct device_scan *scan, const char *why, struct cxlvm_error *err)
 {
-	char ids[SEEN_MAX * 6 + 1] = "", memory[32], regs[32];
-	size_t n = 0;
+	char ids[SEEN_MAX * 6 + 1] = "", types[SEEN_MAX * 26 + 1] = "";
+	size_t n = 0, t = 0;
 
 	for (unsigned int i = 0; i < scan->n_capabilities; i++)
 		n += (size_t)snprintf(ids + n, sizeof(ids) - n, " %u", scan->capabilities[i]);
-	say_region(memory, sizeof(memory), &scan->memory);
-	say_region(regs, sizeof(regs), &scan->regs);
+	for (unsigned int i = 0; i < scan->n_types; i++)
+		t += (size_t)snprintf(types + t, sizeof(types) - t, " %u:0x%x/%u",
+				      scan->types[i].index, scan->types[i].type,
+				      scan->types[i].subtype);
 	cxlvm_error_set(err, -EOPNOTSUPP,
 			"unknown VFIO CXL layout, %s: flags 0x%x, capabilities%s (6: %u bytes), "
-			"%u regions, memory %s, registers %s",
+			"%u regions, types%s",
 			why, scan->flags, n ? ids : " none", scan->cxl_room, scan->num_regions,
-			memory, regs);
+			t ? types : " none");
 	if (scan->has_cxl_capability && !scan->regs.present)
 		cxlvm_error_hint(err, "kernels of the first proposals (2024, 2025) answer like "
 				      "this; use one with version 2 of the series or later");
@@ -120,9 +114,14 @@ static int read_generation(const struct reader *reader, struct vfio_description 
 }
 
 int vfio_describe(const struct cxlvm_device_ops *ops, void *device, uint64_t page_size,
-		  struct vfio_description *desc, struct cxlvm_error *err)
+		  bool allow_slow, struct vfio_description *desc, struct cxlvm_error *err)
 {
-	struct reader reader = { .ops = ops, .device = device, .page_size = page_size };
+	struct reader reader = {
+		.ops = ops,
+		.device = device,
+		.page_size = page_size,
+		.allow_slow = allow_slow,
+	};
 	const char *why = "";
 	int ret;
 
@@ -137,6 +136,8 @@ int vfio_describe(const struct cxlvm_device_ops *ops, void *device, uint64_t pag
 	ret = describe_regions(&reader, desc, err);
 	if (!ret)
 		ret = reader_device_dvsec(&reader, &desc->dvsec, err);
+	if (!ret)
+		ret = reader_ats(&reader, &desc->ats, err);
 	if (!ret)
 		ret = read_generation(&reader, desc, err);
 	if (!ret)

@@ -25,7 +25,8 @@ struct vfio_description {
 	uint32_t memory_region;
 	uint64_t region_size; /* of the region */
 	uint64_t memory_size; /* of the real decoder: what is presented and mapped */
-	unsigned int n_areas; /* mappable areas, sorted; they cover memory_size */
+	/* Mappable areas, sorted; they cover memory_size. 0: the memory cannot be mapped. */
+	unsigned int n_areas;
 	struct vfio_area areas[AREAS_MAX];
 
 	/* Decoder registers. */
@@ -44,14 +45,41 @@ struct vfio_description {
 	uint64_t served_size;
 
 	uint32_t dvsec; /* of the CXL Device DVSEC in config space */
+	uint32_t ats;   /* of the ATS capability, 0: none */
 };
+
+/* What of config space a guest is not to find: reads 0, save the bits keep of the first dword. */
+#define HIDDEN_MAX 9
+
+struct vfio_hidden_range {
+	uint32_t offset;
+	uint32_t length;
+	uint32_t keep;
+};
+
+struct vfio_hidden {
+	unsigned int n;
+	struct vfio_hidden_range ranges[HIDDEN_MAX];
+};
+
+/* Is this a CXL device, by the flag of device info? 0 or what the device returned. */
+int vfio_is_cxl(const struct cxlvm_device_ops *ops, void *device, bool *cxl,
+		struct cxlvm_error *err);
+
+/*
+ * What leads to the component registers: the CXL Device DVSEC, and the entries of the Register
+ * Locator that name them (DET-4). Nothing is found where there is nothing. -EPROTO for capabilities
+ * that form a loop or leave config space, or what the device returned.
+ */
+int vfio_find_hidden(const struct cxlvm_device_ops *ops, void *device, struct vfio_hidden *hidden,
+		     struct cxlvm_error *err);
 
 /*
  * Read and check everything. Memory Space must be on. Errors as cxlvm_endpoint_realize; err names
- * what was seen. page_size is the host's.
+ * what was seen. page_size is the host's. With allow_slow memory that cannot be mapped is no error.
  */
 int vfio_describe(const struct cxlvm_device_ops *ops, void *device, uint64_t page_size,
-		  struct vfio_description *desc, struct cxlvm_error *err);
+		  bool allow_slow, struct vfio_description *desc, struct cxlvm_error *err);
 
 /*
  * Ask again: is the real decoder still committed, without error, and of the size it had? -ENXIO,

@@ -18,14 +18,22 @@ struct typed_region {
 	uint64_t geometry_offset;
 };
 
-/* How many capability ids of the device are kept, for messages. */
+/* How many capability ids of the device and types of regions are kept, for messages (DET-3). */
 #define SEEN_MAX 8
+
+struct region_type {
+	uint32_t index;
+	uint32_t type;
+	uint32_t subtype;
+};
 
 struct device_scan {
 	uint32_t flags;
 	uint32_t num_regions;
 	unsigned int n_capabilities;
 	uint16_t capabilities[SEEN_MAX];
+	unsigned int n_types; /* of regions */
+	struct region_type types[SEEN_MAX];
 	struct typed_region memory;
 	struct typed_region regs;
 	bool has_cxl_capability; /* device capability 6 */
@@ -37,6 +45,7 @@ struct reader {
 	const struct cxlvm_device_ops *ops;
 	void *device;
 	uint64_t page_size;
+	bool allow_slow; /* memory that cannot be mapped is accepted */
 	struct device_scan scan;
 };
 
@@ -77,6 +86,9 @@ int reader_device_dvsec(const struct reader *reader, uint32_t *offset, struct cx
 /* The component block that the Register Locator names: BAR and offset. */
 int reader_register_locator(const struct reader *reader, uint32_t *bar, uint64_t *offset,
 			    struct cxlvm_error *err);
+
+/* The ATS extended capability, 0: none. */
+int reader_ats(const struct reader *reader, uint32_t *offset, struct cxlvm_error *err);
 
 /* Read one register, little endian. */
 int reader_dword(const struct reader *reader, uint32_t region, uint64_t offset, uint32_t *value,

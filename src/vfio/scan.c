@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/math.h"
 #include "kernel_shape/uapi.h"
 #include "vfio/reader.h"
 
@@ -11,6 +12,7 @@ static int note_region(struct reader *reader, uint32_t index, const struct answe
 		       struct cxlvm_error *err)
 {
 	const struct capability *type = answer_find(answer, UAPI_REGION_CAP_TYPE);
+	struct device_scan *scan = &reader->scan;
 	struct typed_region *region;
 	uint32_t t, subtype;
 
@@ -22,12 +24,14 @@ static int note_region(struct reader *reader, uint32_t index, const struct answe
 				       type->room, UAPI_TYPE_SIZE);
 	t = answer_u32(answer, type->offset + UAPI_TYPE_TYPE);
 	subtype = answer_u32(answer, type->offset + UAPI_TYPE_SUBTYPE);
+	if (scan->n_types < SEEN_MAX)
+		scan->types[scan->n_types++] = (struct region_type){ index, t, subtype };
 	if (t != UAPI_TYPE_CXL && t != UAPI_TYPE_CXL_4)
 		return 0;
 	if (subtype == UAPI_SUBTYPE_CXL_MEMORY)
-		region = &reader->scan.memory;
+		region = &scan->memory;
 	else if (subtype == UAPI_SUBTYPE_CXL_REGS)
-		region = &reader->scan.regs;
+		region = &scan->regs;
 	else
 		return 0;
 	if (region->present)
@@ -54,6 +58,23 @@ static int note_region(struct reader *reader, uint32_t index, const struct answe
 	return 0;
 }
 
+int vfio_is_cxl(const struct cxlvm_device_ops *ops, void *device, bool *cxl,
+		struct cxlvm_error *err)
+{
+	uint8_t fixed[UAPI_INFO_SIZE] = { 0 };
+	size_t needed = 0;
+	int ret = ops->info(device, fixed, sizeof(fixed), &needed);
+
+	*cxl = get_le32(fixed + UAPI_INFO_FLAGS) & UAPI_INFO_FLAG_CXL;
+	if (ret)
+		return cxlvm_error_set(err, ret, "device info: %s", strerror(-ret));
+	if (needed < UAPI_INFO_CAP_OFFSET)
+		return cxlvm_error_set(err, -EPROTO,
+				       "device info: answer of %zu bytes, %u at least", needed,
+				       UAPI_INFO_CAP_OFFSET);
+	return 0;
+}
+
 int reader_scan(struct reader *reader, struct cxlvm_error *err)
 {
 	struct device_scan *scan = &reader->scan;
@@ -72,7 +93,8 @@ int reader_scan(struct reader *reader, struct cxlvm_error *err)
 				"not a CXL device (device info flags 0x%x, bit 9 is "
 				"clear)",
 				scan->flags);
-		cxlvm_error_hint(err, "use it as a plain PCI device, or a kernel with VFIO CXL");
+		cxlvm_error_hint(err, "use it as a plain PCI device (cxl=off), or a kernel with "
+				      "VFIO CXL");
 		return -ENODEV;
 	}
 	if (scan->num_regions > REGIONS_MAX)

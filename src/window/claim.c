@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/math.h"
 #include "window/machine.h"
@@ -66,6 +67,24 @@ static int check_bridge_free(const struct cxlvm_machine *machine,
 	return 0;
 }
 
+/* A name given to a window that is made must be its own. */
+static int check_name(const struct cxlvm_machine *machine, const struct window_request *request,
+		      struct cxlvm_error *err)
+{
+	for (unsigned int i = 0; request->name[0] && i < machine->n_windows; i++) {
+		const struct cxlvm_window *w = &machine->windows[i].info;
+
+		if (!machine->windows[i].in_use || strcmp(w->name, request->name))
+			continue;
+		cxlvm_error_set(err, -EEXIST,
+				"%s: there is a window %s already, for host bridge %u",
+				request->owner, w->name, w->targets[0]);
+		cxlvm_error_hint(err, "give each window a name of its own");
+		return -EEXIST;
+	}
+	return 0;
+}
+
 int window_reserve(struct cxlvm_machine *machine, const struct window_request *request,
 		   struct window_hold *hold, struct cxlvm_error *err)
 {
@@ -76,6 +95,8 @@ int window_reserve(struct cxlvm_machine *machine, const struct window_request *r
 		ret = check_bridge(machine, request, err);
 	if (!ret)
 		ret = check_bridge_free(machine, request, err);
+	if (!ret)
+		ret = check_name(machine, request, err);
 	if (ret)
 		return ret;
 	for (unsigned int i = 0; i < CXLVM_WINDOWS_MAX && !w; i++)
@@ -96,7 +117,10 @@ int window_reserve(struct cxlvm_machine *machine, const struct window_request *r
 	};
 	if (request->base)
 		w->info.base = *request->base;
-	snprintf(w->info.name, sizeof(w->info.name), "CXL window of %.48s", request->owner);
+	if (request->name[0])
+		snprintf(w->info.name, sizeof(w->info.name), "%s", request->name);
+	else
+		snprintf(w->info.name, sizeof(w->info.name), "CXL window of %.48s", request->owner);
 	*hold = (struct window_hold){
 		.held = true,
 		.reserved = true,
@@ -107,9 +131,35 @@ int window_reserve(struct cxlvm_machine *machine, const struct window_request *r
 	return 0;
 }
 
+/* The window that was asked for by name: topology has the last word. */
+static int find_named(const struct cxlvm_machine *machine, const struct window_request *request,
+		      unsigned int *index, struct cxlvm_error *err)
+{
+	for (unsigned int i = 0; i < machine->n_windows; i++) {
+		const struct cxlvm_window *w = &machine->windows[i].info;
+
+		if (!machine->windows[i].in_use || strcmp(w->name, request->name))
+			continue;
+		*index = i;
+		if (targets_bridge(w, request->bridge_uid))
+			return 0;
+		cxlvm_error_set(err, -EINVAL,
+				"%s: window %s targets host bridge %u, the device is below host "
+				"bridge %u",
+				request->owner, w->name, w->targets[0], request->bridge_uid);
+		cxlvm_error_hint(err, "leave the name out to have the window found by topology");
+		return -EINVAL;
+	}
+	cxlvm_error_set(err, -ENOENT, "%s: there is no window %s (%u windows)", request->owner,
+			request->name, machine->n_windows);
+	cxlvm_error_hint(err, "leave the name out to have the window found by topology");
+	return -ENOENT;
+}
+
 /* Contract 4.2 steps 2 and 3: exactly one window targets the bridge, and it has one target. */
-static int find_window(struct cxlvm_machine *machine, const struct window_request *request,
-		       unsigned int *index, struct cxlvm_error *err)
+static int find_by_topology(const struct cxlvm_machine *machine,
+			    const struct window_request *request, unsigned int *index,
+			    struct cxlvm_error *err)
 {
 	const struct cxlvm_window *found = NULL;
 
@@ -131,6 +181,19 @@ static int find_window(struct cxlvm_machine *machine, const struct window_reques
 		return cxlvm_error_set(err, -ENOENT,
 				       "%s: no window targets host bridge %u (%u windows)",
 				       request->owner, request->bridge_uid, machine->n_windows);
+	return 0;
+}
+
+static int find_window(const struct cxlvm_machine *machine, const struct window_request *request,
+		       unsigned int *index, struct cxlvm_error *err)
+{
+	const struct cxlvm_window *found;
+	int ret = request->name[0] ? find_named(machine, request, index, err)
+				   : find_by_topology(machine, request, index, err);
+
+	if (ret)
+		return ret;
+	found = &machine->windows[*index].info;
 	if (found->n_targets != 1)
 		return cxlvm_error_set(
 			err, -EINVAL, "%s: window %s has %u targets; interleaving is not supported",

@@ -42,6 +42,7 @@ struct window_request {
 	uint64_t size;
 	const struct cxlvm_gpa *base; /* explicit base, or NULL */
 	uint16_t restrictions;        /* of a window that is reserved */
+	const char *name;             /* of the window, "" by topology */
 };
 
 /*

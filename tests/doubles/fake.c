@@ -357,6 +357,21 @@ static void fake_unmap(void *device, void *address, uint64_t size)
 	assert_int_equal(munmap(address, size), 0);
 }
 
+/* Any descriptor will do, as nobody looks inside. */
+static int fake_dma_buf(void *device, uint32_t region, uint64_t offset, uint64_t size)
+{
+	struct fake *fake = device;
+	uint64_t memory = region_size(fake, region);
+	int fd;
+
+	if (fake->dma_buf_error)
+		return fake->dma_buf_error;
+	if (region != fake->memory_region || offset >= memory || size > memory - offset)
+		return -EINVAL;
+	fd = memfd_create("fake dma-buf", MFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 struct fake *fake_open(unsigned int generation)
 {
 	struct fake *fake = calloc(1, sizeof(*fake));
@@ -366,6 +381,7 @@ struct fake *fake_open(unsigned int generation)
 	fake->kernel = generation;
 	fake->keeps_shadow = generation == FAKE_2N || generation == 3;
 	fake->usable = 1;
+	fake->dma_buf_error = fake->generation < 5 ? -ENOTTY : 0;
 	fake->ops = (struct cxlvm_device_ops){
 		.size = sizeof(fake->ops),
 		.info = fake_info,
@@ -374,6 +390,7 @@ struct fake *fake_open(unsigned int generation)
 		.write = fake_write,
 		.map = fake_map,
 		.unmap = fake_unmap,
+		.dma_buf = fake_dma_buf,
 	};
 	fake_fill_bytes(fake);
 	fake_sample(fake);

@@ -62,6 +62,7 @@ struct fake {
 	bool needed_grows;     /* info always wants one byte more than it gets */
 	bool memory_space_off; /* the host switched the real bit off */
 	int usable;            /* what the optional operation answers */
+	int dma_buf_error;     /* 0: memory is exported, as by generations 5 and 6 */
 	unsigned int n_live;   /* mappings */
 	unsigned int resets;
 	unsigned int cxl_resets; /* asked for in CXL Control 2 */

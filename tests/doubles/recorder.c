@@ -147,7 +147,7 @@ static void host_enable(void *host, const struct cxlvm_memory_area *areas, size_
 		recorder->on_enable(recorder);
 	if (board->personality == PERSONALITY_OWN) {
 		/* DMA-5, and dma3_dma4_w32_dma_never_skips_by_ownership */
-		if (recorder->ops.dma_map && !recorder->dma_mapped)
+		if (recorder->ops.dma_map && !recorder->dma_mapped && !recorder->may_lack_dma)
 			fail_msg("memory enabled before it was mapped for DMA");
 		recorder->enabled = true;
 	} else {
@@ -194,6 +194,13 @@ static int host_dma_map(void *host, const struct cxlvm_memory_area *areas, size_
 	check_same(recorder, areas, n);
 	assert_false(recorder->dma_mapped);
 	assert_false(recorder->enabled);
+	recorder->n_dma_bufs = 0;
+	for (size_t i = 0; i < n; i++)
+		if (areas[i].dma_buf >= 0)
+			recorder->n_dma_bufs++;
+	/* all areas or none, and every descriptor that was exported is passed on */
+	assert_true(!recorder->n_dma_bufs || recorder->n_dma_bufs == n);
+	assert_int_equal(tap_open_dma_bufs(recorder->tap), recorder->n_dma_bufs);
 	if (faults_due(&recorder->board->faults, CALL_DMA_MAP))
 		ret = cxlvm_error_set(err, recorder->board->faults.error, "no DMA map (injected)");
 	else
@@ -209,6 +216,8 @@ static void host_dma_unmap(void *host, const struct cxlvm_memory_area *areas, si
 	check_same(recorder, areas, n);
 	assert_true(recorder->dma_mapped);
 	assert_false(recorder->enabled); /* DMA-5 */
+	/* still what was mapped (DMA-4) */
+	assert_int_equal(tap_open_dma_bufs(recorder->tap), recorder->n_dma_bufs);
 	recorder->dma_mapped = false;
 	leave(recorder, CALL_DMA_UNMAP, 0, areas[0].guest.value, n, 0);
 }

@@ -107,6 +107,8 @@ struct recorder {
 	size_t slots;   /* free memory slots: prepare refuses more areas, enable with more aborts */
 	bool dma_fails; /* qemu: nobody is told (F15) */
 	bool prepared, enabled, dma_mapped;
+	bool may_lack_dma;       /* a test lets the map for DMA fail, and the engine go on */
+	unsigned int n_dma_bufs; /* areas that came with a descriptor in the last dma_map */
 	const struct cxlvm_memory_area *areas; /* the library's */
 	struct cxlvm_memory_area copy[RECORDER_AREAS_MAX];
 	size_t n_areas;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "test.h"
 
@@ -172,6 +173,21 @@ static void tap_unmap(void *opaque, void *address, uint64_t size)
 	fail_msg("unmap of %p, which is not mapped", address);
 }
 
+static void remember_dma_buf(struct tap *tap, int fd)
+{
+	unsigned int at = 0;
+	struct stat st;
+
+	/* a number comes again when it was closed */
+	while (at < tap->n_dma_bufs && tap->dma_bufs[at].fd != fd)
+		at++;
+	assert_true(at < TAP_MAPS_MAX);
+	assert_int_equal(fstat(fd, &st), 0);
+	tap->dma_bufs[at] = (struct tap_dma_buf){ .fd = fd, .inode = st.st_ino };
+	if (at == tap->n_dma_bufs)
+		tap->n_dma_bufs++;
+}
+
 static int tap_dma_buf(void *opaque, uint32_t region, uint64_t offset, uint64_t size)
 {
 	struct tap *tap = tap_enter(opaque, CALL_DMA_BUF);
@@ -183,6 +199,8 @@ static int tap_dma_buf(void *opaque, uint32_t region, uint64_t offset, uint64_t 
 		entry.result = tap->faults->error;
 	else
 		entry.result = tap->inner->dma_buf(tap->device, region, offset, size);
+	if (entry.result >= 0)
+		remember_dma_buf(tap, entry.result);
 	return tap_leave(tap, &entry, NULL, 0);
 }
 
@@ -218,6 +236,19 @@ void tap_init(struct tap *tap, const struct cxlvm_device_ops *inner, void *devic
 		.dma_buf = inner->dma_buf ? tap_dma_buf : NULL,
 		.usable = inner->usable ? tap_usable : NULL,
 	};
+}
+
+unsigned int tap_open_dma_bufs(const struct tap *tap)
+{
+	unsigned int open = 0;
+
+	for (unsigned int i = 0; i < tap->n_dma_bufs; i++) {
+		struct stat st;
+
+		if (!fstat(tap->dma_bufs[i].fd, &st) && st.st_ino == tap->dma_bufs[i].inode)
+			open++;
+	}
+	return open;
 }
 
 const struct tap_map *tap_find_map(const struct tap *tap, const void *address, uint64_t size)

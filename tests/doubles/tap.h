@@ -6,6 +6,8 @@
 #ifndef TESTS_TAP_H
 #define TESTS_TAP_H
 
+#include <sys/types.h>
+
 #include <cxlvm/vfio.h>
 
 #include "journal.h"
@@ -19,6 +21,11 @@ struct tap_map {
 	uint32_t region;
 };
 
+struct tap_dma_buf {
+	int fd;
+	ino_t inode; /* the number alone may be another device's by now */
+};
+
 struct tap {
 	struct cxlvm_device_ops ops;
 	const struct cxlvm_device_ops *inner;
@@ -28,6 +35,9 @@ struct tap {
 	unsigned int index;
 	unsigned int n_maps;
 	struct tap_map maps[TAP_MAPS_MAX];
+	/* dma-bufs that were exported: how many of them are open is asked of the system */
+	unsigned int n_dma_bufs;
+	struct tap_dma_buf dma_bufs[TAP_MAPS_MAX];
 	const char *closed; /* no call may come now, because ... */
 	unsigned long calls;
 };
@@ -35,6 +45,9 @@ struct tap {
 /* Pass tap->ops and tap to the engine instead of inner and device. */
 void tap_init(struct tap *tap, const struct cxlvm_device_ops *inner, void *device,
 	      struct journal *journal, struct faults *faults, unsigned int index);
+
+/* How many of the exported dma-bufs are open. */
+unsigned int tap_open_dma_bufs(const struct tap *tap);
 
 /* Is [address, address + size) one mapping, or a part of one, that was not unmapped? */
 const struct tap_map *tap_find_map(const struct tap *tap, const void *address, uint64_t size);

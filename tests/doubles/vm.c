@@ -259,10 +259,12 @@ int vm_realize(struct vm *vm, unsigned int i, struct cxlvm_error *err)
 		device->recorder.endpoint = device->endpoint;
 		device->dark = false;
 		device->done = false;
-		find_hdm(device);
-		find_dvsec(device);
-		device->recorder.hdm_bar = device->bar;
-		device->recorder.hdm_offset = device->hdm;
+		if (!cxlvm_endpoint_is_plain(device->endpoint)) {
+			find_hdm(device);
+			find_dvsec(device);
+			device->recorder.hdm_bar = device->bar;
+			device->recorder.hdm_offset = device->hdm;
+		}
 		vm->board.faults.armed = armed;
 	}
 	ret = verb_end(vm, &before, ret, &mine);
@@ -405,6 +407,7 @@ void vm_free(struct vm *vm, unsigned int i)
 	device->recorder.hdm_offset = 0;
 	assert_false(device->recorder.prepared);
 	assert_int_equal(device->tap.n_maps, 0);
+	assert_int_equal(tap_open_dma_bufs(&device->tap), 0);
 	verb_end(vm, &before, 0, &none);
 }
 

@@ -118,6 +118,22 @@ static void sim_unmap(void *device, void *address, uint64_t size)
 	munmap(address, size);
 }
 
+/*
+ * A descriptor of the memory's file stands in for the dma-buf: it begins where the memory does.
+ */
+static int sim_dma_buf(void *device, uint32_t region, uint64_t offset, uint64_t size)
+{
+	struct sim *sim = device;
+	int fd;
+
+	if (!sim->exports_dma_buf)
+		return -ENOTTY;
+	if (region != SHAPE_REGION_MEMORY || offset || !size || size > sim->memory_size)
+		return -EINVAL;
+	fd = fcntl(sim->fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 static int sim_usable(void *device)
 {
 	struct sim *sim = device;
@@ -133,6 +149,7 @@ static const struct cxlvm_device_ops sim_ops = {
 	.write = sim_write,
 	.map = sim_map,
 	.unmap = sim_unmap,
+	.dma_buf = sim_dma_buf,
 	.usable = sim_usable,
 };
 
@@ -278,6 +295,7 @@ int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport
 	if (!sim)
 		return cxlvm_error_set(err, -ENOMEM, "no memory for a sim device");
 	sim->memory_size = config->memory_size;
+	sim->exports_dma_buf = generation == 5 || generation == 6;
 	sim->page_size = config->page_size ? config->page_size : (uint64_t)sysconf(_SC_PAGESIZE);
 	sim_bus_init(sim);
 	settings.bus = &sim->bus;

@@ -22,6 +22,7 @@ struct sim {
 	char *made_file;
 	uint64_t memory_size;
 	uint64_t page_size;
+	bool exports_dma_buf; /* generations 5 and 6 */
 	struct swdev dev;
 	struct kernel_shape shape;
 	struct swdev_bus bus;
