@@ -17,7 +17,10 @@ builds() {
 	level=$2
 	shift 2
 	meson setup "$work/$compiler-$level" -Doptimization="$level" -Dwarnings_are_errors=true "$@"
-	ninja -C "$work/$compiler-$level"
+	ninja -C "$work/$compiler-$level" >"$work/log" || {
+		grep -E 'warning:|error:' "$work/log" || tail -n 20 "$work/log"
+		exit 1
+	}
 	rm -rf "${work:?}/$compiler-$level"
 }
 

@@ -31,3 +31,8 @@ tier_tsan() {
 	run_unit_in "$BUILD/tsan" "tsan/" '.name | test("threads")'
 	unset TSAN_OPTIONS
 }
+
+tier_mutants() {
+	say "mutants: seeded breakages, each has to be noticed by a unit test"
+	run_tap mutants 7200 sh tests/mutants/run.sh "$BUILD/mutants"
+}
