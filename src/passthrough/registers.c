@@ -102,6 +102,16 @@ static bool inside(uint64_t offset, unsigned int length, uint64_t base, uint64_t
 	return offset >= base && range_fits(offset - base, length, size);
 }
 
+/*
+ * What reads 0 and takes no writes: decoders beyond the only one that is presented, and the header
+ * log of the RAS capability, where the device puts addresses of the host (P2).
+ */
+static bool is_hidden(const struct vfio_description *desc, uint64_t offset)
+{
+	return inside(offset, 4, desc->hdm_offset, desc->hdm_size) ||
+	       inside(offset, 4, desc->log_offset, desc->log_size);
+}
+
 /* One aligned dword, from whoever answers for it. */
 static uint32_t read_dword(struct cxlvm_endpoint *ep, uint64_t offset)
 {
@@ -111,8 +121,7 @@ static uint32_t read_dword(struct cxlvm_endpoint *ep, uint64_t offset)
 
 	if (inside(offset, 4, desc->hdm_offset, HDM_BYTES))
 		return reg_load(&ep->state.hdm[(offset - desc->hdm_offset) / 4]);
-	/* Decoders beyond the only one that is presented. */
-	if (inside(offset, 4, desc->hdm_offset, desc->hdm_size))
+	if (is_hidden(desc, offset))
 		return 0;
 	if (inside(offset, 4, desc->served, desc->served_size))
 		ret = ep->ops.read(ep->device, desc->regs_region, offset - desc->served, bytes, 4);
@@ -135,8 +144,7 @@ static void write_dword(struct cxlvm_endpoint *ep, uint64_t offset, uint32_t val
 		endpoint_decoder_write(ep, (uint32_t)(offset - desc->hdm_offset), value);
 		return;
 	}
-	/* Decoders beyond the only one that is presented. */
-	if (inside(offset, 4, desc->hdm_offset, desc->hdm_size))
+	if (is_hidden(desc, offset))
 		return;
 	put_le32(bytes, value);
 	if (inside(offset, 4, desc->served, desc->served_size))

@@ -44,14 +44,14 @@ int reader_geometry(const struct reader *reader, struct vfio_description *desc,
 		    struct cxlvm_error *err)
 {
 	const struct typed_region *regs = &reader->scan.regs;
-	uint32_t locator_bar, hdm;
-	uint64_t block;
+	struct cm_places places;
+	uint32_t locator_bar;
+	uint64_t block, geometry = regs->geometry_offset;
 	int ret;
 
 	desc->bar = regs->geometry_bar;
-	desc->hdm_offset = regs->geometry_offset;
-	ret = reader_component_bar(reader, desc->bar, desc->hdm_offset, 4 * DECODER_DWORDS,
-				   &desc->bar_size, err);
+	ret = reader_component_bar(reader, desc->bar, geometry, 4 * DECODER_DWORDS, &desc->bar_size,
+				   err);
 	if (!ret)
 		ret = reader_register_locator(reader, &locator_bar, &block, err);
 	if (ret)
@@ -62,14 +62,15 @@ int reader_geometry(const struct reader *reader, struct vfio_description *desc,
 				       "component block at 0x%" PRIx64 " of BAR %u by the Register "
 				       "Locator; registers in BAR %u of 0x%" PRIx64 " bytes",
 				       block, locator_bar, desc->bar, desc->bar_size);
-	ret = reader_find_hdm(reader, desc->bar, block + CM_OFFSET, CM_SIZE, &hdm, err);
+	ret = reader_find_capabilities(reader, desc->bar, block + CM_OFFSET, CM_SIZE, &places, err);
 	if (ret)
 		return ret;
-	if (block + CM_OFFSET + hdm != desc->hdm_offset)
+	reader_place(&places, block + CM_OFFSET, desc);
+	if (desc->hdm_offset != geometry)
 		return cxlvm_error_set(err, -EPROTO,
 				       "HDM decoder capability at 0x%" PRIx64 " of BAR %u by the "
 				       "kernel, at 0x%" PRIx64 " by the capability array",
-				       desc->hdm_offset, desc->bar, block + CM_OFFSET + hdm);
+				       geometry, desc->bar, desc->hdm_offset);
 	desc->regs_hdm = 0;
 	desc->served = desc->hdm_offset;
 	desc->served_size = 4 * DECODER_DWORDS;

@@ -8,11 +8,27 @@
 #include "decoder/decoder.h"
 #include "vfio/reader.h"
 
-int reader_find_hdm(const struct reader *reader, uint32_t region, uint64_t offset, uint64_t limit,
-		    uint32_t *hdm, struct cxlvm_error *err)
+/* A capability at pointer, behind the array of n entries and inside limit bytes; only one of it. */
+static int note(uint32_t *found, const char *what, uint32_t pointer, uint32_t n, uint64_t size,
+		uint64_t limit, struct cxlvm_error *err)
+{
+	if (*found)
+		return cxlvm_error_set(err, -EPROTO, "two %s capabilities, at 0x%x and 0x%x", what,
+				       *found, pointer);
+	if (pointer <= 4 * n || !is_aligned(pointer, 4) || !range_fits(pointer, size, limit))
+		return cxlvm_error_set(err, -EPROTO,
+				       "%s capability at 0x%x is outside the 0x%" PRIx64
+				       " bytes of registers",
+				       what, pointer, limit);
+	*found = pointer;
+	return 0;
+}
+
+int reader_find_capabilities(const struct reader *reader, uint32_t region, uint64_t offset,
+			     uint64_t limit, struct cm_places *places, struct cxlvm_error *err)
 {
 	const struct reg_row *array = cm_array_table.rows, *entry = cm_entry_table.rows;
-	uint32_t value, n, found = 0;
+	uint32_t value, n;
 	int ret;
 
 	if (limit < 4)
@@ -27,6 +43,7 @@ int reader_find_hdm(const struct reader *reader, uint32_t region, uint64_t offse
 				       "CXL capability header 0x%08x has id %u, not %u", value,
 				       reg_get(&value, 0, &array[CM_ARRAY_ID]), CM_ID_ARRAY);
 	n = reg_get(&value, 0, &array[CM_ARRAY_SIZE]);
+	*places = (struct cm_places){ .hdm = 0 };
 	for (uint32_t i = 1; i <= n; i++) {
 		uint32_t pointer;
 
@@ -38,26 +55,36 @@ int reader_find_hdm(const struct reader *reader, uint32_t region, uint64_t offse
 		ret = reader_dword(reader, region, offset + 4 * i, &value, err);
 		if (ret)
 			return ret;
-		if (reg_get(&value, 0, &entry[CM_ENTRY_ID]) != CM_ID_HDM)
-			continue;
 		pointer = reg_get(&value, 0, &entry[CM_ENTRY_POINTER]);
-		if (found)
-			return cxlvm_error_set(err, -EPROTO,
-					       "two HDM decoder capabilities, at 0x%x and 0x%x",
-					       found, pointer);
-		if (pointer <= 4 * n || !is_aligned(pointer, 4) ||
-		    !range_fits(pointer, 4 * DECODER_DWORDS, limit))
-			return cxlvm_error_set(err, -EPROTO,
-					       "HDM decoder capability at 0x%x is outside the "
-					       "0x%" PRIx64 " bytes of registers",
-					       pointer, limit);
-		found = pointer;
+		switch (reg_get(&value, 0, &entry[CM_ENTRY_ID])) {
+		case CM_ID_HDM:
+			ret = note(&places->hdm, "HDM decoder", pointer, n, 4 * DECODER_DWORDS,
+				   limit, err);
+			break;
+		case CM_ID_RAS:
+			ret = note(&places->ras, "RAS", pointer, n, RAS_SIZE, CM_SIZE, err);
+			break;
+		default:
+			break;
+		}
+		if (ret)
+			return ret;
 	}
-	if (!found)
+	if (!places->hdm)
 		return cxlvm_error_set(err, -EPROTO,
 				       "no HDM decoder capability among %u capabilities", n);
-	*hdm = found;
 	return 0;
+}
+
+void reader_place(const struct cm_places *places, uint64_t cm, struct vfio_description *desc)
+{
+	uint32_t log = ras_table.rows[RAS_HEADER_LOG_0].offset;
+
+	desc->hdm_offset = cm + places->hdm;
+	if (!places->ras)
+		return;
+	desc->log_offset = cm + places->ras + log;
+	desc->log_size = RAS_SIZE - log;
 }
 
 static int read_decoder(const struct reader *reader, const struct vfio_description *desc,

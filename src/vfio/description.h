@@ -41,7 +41,9 @@ struct vfio_description {
 	uint64_t bar_size;
 	uint64_t hdm_offset; /* of the HDM decoder capability */
 	uint64_t hdm_size;   /* with all real decoders: none of it comes from the device */
-	uint64_t served;     /* first byte that the register region answers for */
+	uint64_t log_offset; /* of the header log of the RAS capability; log_size 0: none */
+	uint64_t log_size;
+	uint64_t served; /* first byte that the register region answers for */
 	uint64_t served_size;
 
 	uint32_t dvsec; /* of the CXL Device DVSEC in config space */

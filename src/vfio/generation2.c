@@ -17,7 +17,7 @@ int read_generation2(const struct reader *reader, struct vfio_description *desc,
 	const uint8_t *cap = reader->scan.cxl;
 	uint32_t flags = get_le32(cap + UAPI_CXL2_FLAGS);
 	uint64_t cm = get_le64(cap + UAPI_CXL2_CM_OFFSET);
-	uint32_t hdm;
+	struct cm_places places;
 	int ret;
 
 	ret = reader_firmware_committed(flags & UAPI_CXL2_FLAG_COMMITTED, flags, err);
@@ -32,13 +32,13 @@ int read_generation2(const struct reader *reader, struct vfio_description *desc,
 				       cm, cap[UAPI_CXL2_BAR], CM_OFFSET);
 	ret = reader_component_block(reader, cap[UAPI_CXL2_BAR], cm - CM_OFFSET, desc, err);
 	if (!ret)
-		ret = reader_find_hdm(reader, desc->regs_region, 0,
-				      desc->regs_size < CM_SIZE ? desc->regs_size : CM_SIZE, &hdm,
-				      err);
+		ret = reader_find_capabilities(
+			reader, desc->regs_region, 0,
+			desc->regs_size < CM_SIZE ? desc->regs_size : CM_SIZE, &places, err);
 	if (ret)
 		return ret;
-	desc->regs_hdm = hdm;
-	desc->hdm_offset = cm + hdm;
+	reader_place(&places, cm, desc);
+	desc->regs_hdm = places.hdm;
 	desc->served = cm;
 	desc->served_size = desc->regs_size;
 	if (desc->served_size > CXLVM_COMPONENT_BLOCK_SIZE - CM_OFFSET)

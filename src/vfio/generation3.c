@@ -17,9 +17,10 @@ int read_generation3(const struct reader *reader, struct vfio_description *desc,
 		     struct cxlvm_error *err)
 {
 	const uint8_t *cap = reader->scan.cxl;
-	uint32_t flags = get_le32(cap + UAPI_CXL3_FLAGS), hdm;
+	uint32_t flags = get_le32(cap + UAPI_CXL3_FLAGS);
 	uint64_t block = get_le64(cap + UAPI_CXL3_BLOCK_OFFSET);
 	uint64_t size = get_le64(cap + UAPI_CXL3_BLOCK_SIZE);
+	struct cm_places places;
 	int ret;
 
 	ret = reader_firmware_committed(flags & UAPI_CXL3_FLAG_COMMITTED, flags, err);
@@ -33,11 +34,12 @@ int read_generation3(const struct reader *reader, struct vfio_description *desc,
 				       size, desc->regs_size, (uint64_t)CXLVM_COMPONENT_BLOCK_SIZE);
 	ret = reader_component_block(reader, get_le32(cap + UAPI_CXL3_BAR), block, desc, err);
 	if (!ret)
-		ret = reader_find_hdm(reader, desc->regs_region, CM_OFFSET, CM_SIZE, &hdm, err);
+		ret = reader_find_capabilities(reader, desc->regs_region, CM_OFFSET, CM_SIZE,
+					       &places, err);
 	if (ret)
 		return ret;
-	desc->regs_hdm = CM_OFFSET + hdm;
-	desc->hdm_offset = block + CM_OFFSET + hdm;
+	reader_place(&places, block + CM_OFFSET, desc);
+	desc->regs_hdm = CM_OFFSET + places.hdm;
 	desc->served = block;
 	desc->served_size = size;
 	return reader_decoder(reader, desc, err);

@@ -94,12 +94,21 @@ int reader_ats(const struct reader *reader, uint32_t *offset, struct cxlvm_error
 int reader_dword(const struct reader *reader, uint32_t region, uint64_t offset, uint32_t *value,
 		 struct cxlvm_error *err);
 
+/* Capabilities of a CM area, from its start; ras is 0 when there is none. */
+struct cm_places {
+	uint32_t hdm;
+	uint32_t ras;
+};
+
 /*
  * Walk the capability array of a CM area that is readable at offset of region, limit bytes long:
- * the position of the HDM decoder capability from the start of the area (REG-7).
+ * where the HDM decoder capability (within limit) and the RAS capability are (REG-7).
  */
-int reader_find_hdm(const struct reader *reader, uint32_t region, uint64_t offset, uint64_t limit,
-		    uint32_t *hdm, struct cxlvm_error *err);
+int reader_find_capabilities(const struct reader *reader, uint32_t region, uint64_t offset,
+			     uint64_t limit, struct cm_places *places, struct cxlvm_error *err);
+
+/* The CM area is at cm of the BAR: where the HDM decoder capability and the header log are. */
+void reader_place(const struct cm_places *places, uint64_t cm, struct vfio_description *desc);
 
 /* The real decoder, at desc->regs_hdm of the register region: REG-3, REG-6, REG-8, REG-9. */
 int reader_decoder(const struct reader *reader, struct vfio_description *desc,

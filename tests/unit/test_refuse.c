@@ -137,6 +137,9 @@ static const struct refusal arrays[] = {
 	{ "reg7_hdm_twice", 0, HARDWARE, 0x1004, 4, 0x08020005, 0, 0, NULL },
 	{ "reg7_pointer_outside", 0, HARDWARE, 0x1008, 4, 0xfe010005, 0, 0xfe0, NULL },
 	{ "reg7_pointer_into_the_array", 0, HARDWARE, 0x1008, 4, 0x00010005, 0, 0, NULL },
+	{ "reg7_ras_twice", 0, HARDWARE, 0x1008, 4, 0x0c020002, 0, 0xc0, "RAS" },
+	{ "reg7_ras_into_the_array", 0, HARDWARE, 0x1004, 4, 0x00020002, 0, 0, "RAS" },
+	{ "reg7_ras_past_the_end", 0, HARDWARE, 0x1004, 4, 0xfac20002, 0, 0xfac, "RAS" },
 };
 
 static uint8_t *bytes_of(struct fake *fake, const struct refusal *refusal)
