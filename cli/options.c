@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* options.c - the options of run and plan */
-#include <ctype.h>
-#include <errno.h>
 #include <fnmatch.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "options.h"
+#include "device_options.h"
+#include "parse.h"
 
 #define PHYS_BITS_MIN  32
 #define PHYS_BITS_MAX  52
 #define TIME_LIMIT_MAX 1000000
-
-struct parser {
-	const char *command;
-	struct options *options;
-};
 
 struct option {
 	const char *name;
@@ -25,56 +18,6 @@ struct option {
 	bool run, plan;
 	bool (*parse)(struct parser *parser, const char *value);
 };
-
-static bool refuse(const struct parser *parser, const char *format, ...) CXLVM_PRINTF(2, 3);
-
-static bool refuse(const struct parser *parser, const char *format, ...)
-{
-	va_list arguments;
-
-	fprintf(stderr, "cxlvm %s: ", parser->command);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	return false;
-}
-
-/* A number, decimal or 0x..., with one of K, M, G, T behind it (powers of 1024), or without. */
-static bool parse_size(const char *text, uint64_t *value)
-{
-	static const char suffixes[] = "KMGT";
-	const char *suffix;
-	unsigned int shift = 0;
-	char *end;
-
-	if (!isdigit((unsigned char)text[0]))
-		return false;
-	errno = 0;
-	*value = strtoull(text, &end, strncmp(text, "0x", 2) ? 10 : 16);
-	if (errno)
-		return false;
-	if (*end) {
-		suffix = strchr(suffixes, toupper((unsigned char)*end));
-		if (!suffix || end[1])
-			return false;
-		shift = 10 * (unsigned int)(suffix - suffixes + 1);
-	}
-	if (*value > UINT64_MAX >> shift)
-		return false;
-	*value <<= shift;
-	return true;
-}
-
-static bool parse_number(const char *text, uint64_t least, uint64_t most, unsigned int *value)
-{
-	uint64_t number;
-
-	if (!parse_size(text, &number) || number < least || number > most)
-		return false;
-	*value = (unsigned int)number;
-	return true;
-}
 
 static bool parse_kernel(struct parser *parser, const char *value)
 {
@@ -98,117 +41,17 @@ static bool parse_memory(struct parser *parser, const char *value)
 {
 	if (parse_size(value, &parser->options->config.memory))
 		return true;
-	return refuse(parser, "--memory '%s' is not a size\n  hint: for example --memory 512M",
-		      value);
-}
-
-/* Of the kernel's interface, in whose form a sim device answers. */
-static bool parse_generation(const char *value, unsigned int *generation)
-{
-	if (!strcmp(value, "2n"))
-		*generation = CXLVM_SIM_GENERATION_2N;
-	else if (value[0] >= '2' && value[0] <= '6' && !value[1])
-		*generation = (unsigned int)(value[0] - '0');
-	else
-		return false;
-	return true;
-}
-
-static bool parse_decoder(const char *value, enum cxlvm_decoder_policy *decoder)
-{
-	if (!strcmp(value, "locked"))
-		*decoder = CXLVM_DECODER_LOCKED;
-	else if (!strcmp(value, "guest"))
-		*decoder = CXLVM_DECODER_GUEST;
-	else
-		return false;
-	return true;
-}
-
-static bool parse_device_key(struct parser *parser, struct device_config *device, const char *key,
-			     const char *value)
-{
-	if (!strcmp(key, "size")) {
-		if (!parse_size(value, &device->size))
-			return refuse(parser,
-				      "--device: size '%s' is not a size\n"
-				      "  hint: a multiple of 256 MiB, for example size=256M",
-				      value);
-	} else if (!strcmp(key, "generation")) {
-		if (!parse_generation(value, &device->generation))
-			return refuse(parser,
-				      "--device: generation '%s' is not known\n"
-				      "  hint: generations are 2, 2n, 3, 4, 5 and 6",
-				      value);
-	} else if (!strcmp(key, "window-base") || !strcmp(key, "cxl-fmws-base")) {
-		if (!parse_size(value, &device->window_base.value))
-			return refuse(parser,
-				      "--device: %s '%s' is not an address\n"
-				      "  hint: a multiple of 256 MiB, for example %s=0x250000000",
-				      key, value, key);
-		device->has_window_base = true;
-	} else if (!strcmp(key, "decoder")) {
-		if (!parse_decoder(value, &device->decoder))
-			return refuse(parser,
-				      "--device: decoder '%s' is not known\n"
-				      "  hint: policies are locked and guest",
-				      value);
-	} else if (!strcmp(key, "memory-file")) {
-		if (!value[0])
-			return refuse(parser, "--device: memory-file is empty\n"
-					      "  hint: give the path of a file");
-		device->memory_file = value;
-	} else {
-		return refuse(parser,
-			      "--device: unknown key '%s'\n  hint: keys are size, generation, "
-			      "window-base (or cxl-fmws-base), decoder, memory-file",
-			      key);
-	}
-	return true;
-}
-
-static bool parse_device(struct parser *parser, const char *value)
-{
-	struct vm_config *config = &parser->options->config;
-	struct device_config *device = &config->devices[config->n_devices];
-	char *rest;
-	char *word;
-
-	if (config->n_devices == CXLVM_WINDOWS_MAX)
-		return refuse(parser, "more than %d devices", CXLVM_WINDOWS_MAX);
-	rest = strdup(value);
-	if (!rest)
-		return refuse(parser, "no memory");
-	parser->options->device_texts[config->n_devices++] = rest;
-
-	word = strsep(&rest, ",");
-	if (strcmp(word, "sim"))
-		return refuse(parser,
-			      "--device: unknown kind '%s'\n  hint: kinds are sim: "
-			      "--device sim,size=256M",
-			      word);
-	while ((word = strsep(&rest, ","))) {
-		char *text = strchr(word, '=');
-
-		if (!text)
-			return refuse(parser, "--device: '%s' has no value\n  hint: write %s=VALUE",
-				      word, word[0] ? word : "KEY");
-		*text++ = 0;
-		if (!parse_device_key(parser, device, word, text))
-			return false;
-	}
-	if (!device->size)
-		return refuse(parser, "--device %s needs a size\n  hint: --device sim,size=256M",
-			      value);
-	return true;
+	return parse_refuse(
+		parser, "--memory '%s' is not a size\n  hint: for example --memory 512M", value);
 }
 
 static bool parse_phys_bits(struct parser *parser, const char *value)
 {
 	if (parse_number(value, PHYS_BITS_MIN, PHYS_BITS_MAX, &parser->options->config.phys_bits))
 		return true;
-	return refuse(parser, "--phys-bits '%s' is not a number of address bits\n  hint: %d to %d",
-		      value, PHYS_BITS_MIN, PHYS_BITS_MAX);
+	return parse_refuse(parser,
+			    "--phys-bits '%s' is not a number of address bits\n  hint: %d to %d",
+			    value, PHYS_BITS_MIN, PHYS_BITS_MAX);
 }
 
 static bool parse_trace(struct parser *parser, const char *value)
@@ -219,7 +62,7 @@ static bool parse_trace(struct parser *parser, const char *value)
 			return true;
 		}
 	}
-	refuse(parser, "--trace: no trace point matches '%s'", value);
+	parse_refuse(parser, "--trace: no trace point matches '%s'", value);
 	fputs("  hint: trace points are", stderr);
 	for (unsigned int i = 0; i < CXLVM_TRACE_COUNT; i++)
 		fprintf(stderr, "%s %s", i ? "," : "", cxlvm_trace_name((enum cxlvm_trace_id)i));
@@ -231,8 +74,8 @@ static bool parse_time_limit(struct parser *parser, const char *value)
 {
 	if (parse_number(value, 1, TIME_LIMIT_MAX, &parser->options->config.time_limit))
 		return true;
-	return refuse(parser, "--time-limit '%s' is not a number of seconds\n  hint: 1 to %d",
-		      value, TIME_LIMIT_MAX);
+	return parse_refuse(parser, "--time-limit '%s' is not a number of seconds\n  hint: 1 to %d",
+			    value, TIME_LIMIT_MAX);
 }
 
 static bool parse_json(struct parser *parser, const char *value)
@@ -257,8 +100,9 @@ static bool parse_break(struct parser *parser, const char *value)
 	else if (!strcmp(value, "no-program"))
 		parser->options->config.break_no_program = true;
 	else
-		return refuse(parser, "--break '%s' is not known\n  hint: hb-decoder or no-program",
-			      value);
+		return parse_refuse(parser,
+				    "--break '%s' is not known\n  hint: hb-decoder or no-program",
+				    value);
 	return true;
 }
 #endif
@@ -270,9 +114,7 @@ static const struct option options_table[] = {
 	  parse_append },
 	{ "memory", "SIZE", "guest RAM, default 512M", true, true, parse_memory },
 	{ "device", "sim,size=SIZE[,KEY=VALUE...]",
-	  "a software CXL device; keys: generation (2, 2n, 3 to 6), window-base, decoder (locked, "
-	  "guest), memory-file; repeatable",
-	  true, true, parse_device },
+	  "a software CXL device; repeatable; keys:", true, true, device_options_parse },
 	{ "phys-bits", "N", "guest address width, instead of KVM's", true, true, parse_phys_bits },
 	{ "trace", "PATTERN", "print trace points whose name matches", true, true, parse_trace },
 	{ "time-limit", "SECONDS", "dump registers and end after that time", true, true,
@@ -292,7 +134,8 @@ static bool applies(const struct option *option, bool plan)
 
 static bool unknown_option(const struct parser *parser, bool plan, const char *text)
 {
-	refuse(parser, text[0] == '-' ? "unknown option '%s'" : "unexpected argument '%s'", text);
+	parse_refuse(parser, text[0] == '-' ? "unknown option '%s'" : "unexpected argument '%s'",
+		     text);
 	fputs("  hint: options are", stderr);
 	for (size_t i = 0, n = 0; i < ARRAY_SIZE(options_table); i++) {
 		if (applies(&options_table[i], plan))
@@ -335,11 +178,11 @@ bool options_parse(struct options *options, bool plan, int argc, char **argv)
 		if (!option)
 			return unknown_option(&parser, plan, argv[i]);
 		if (!option->argument && value)
-			return refuse(&parser, "--%s takes no value", option->name);
+			return parse_refuse(&parser, "--%s takes no value", option->name);
 		if (option->argument && !value) {
 			if (++i == argc)
-				return refuse(&parser, "--%s needs a value\n  hint: --%s %s",
-					      option->name, option->name, option->argument);
+				return parse_refuse(&parser, "--%s needs a value\n  hint: --%s %s",
+						    option->name, option->name, option->argument);
 			value = argv[i];
 		}
 		if (!option->parse(&parser, value))
@@ -348,10 +191,11 @@ bool options_parse(struct options *options, bool plan, int argc, char **argv)
 	if (options->help)
 		return true;
 	if (options->config.initrd && !options->config.kernel)
-		return refuse(&parser, "--initrd without --kernel\n  hint: add --kernel FILE");
+		return parse_refuse(&parser,
+				    "--initrd without --kernel\n  hint: add --kernel FILE");
 	if (!plan && !options->config.kernel)
-		return refuse(&parser,
-			      "--kernel is missing\n  hint: --kernel FILE, a Linux bzImage");
+		return parse_refuse(&parser,
+				    "--kernel is missing\n  hint: --kernel FILE, a Linux bzImage");
 	return true;
 }
 
@@ -371,5 +215,7 @@ void options_help(FILE *to, bool plan)
 			fprintf(to, "  --%s%s%s\n        %s\n", option->name,
 				option->argument ? " " : "",
 				option->argument ? option->argument : "", option->help);
+		if (applies(option, plan) && option->parse == device_options_parse)
+			device_options_help(to);
 	}
 }

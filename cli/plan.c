@@ -111,6 +111,7 @@ static void describe_decoder(struct json_object *object, uint64_t base, uint64_t
 static struct json_object *describe_decoders(struct vm *vm, struct cxlvm_error *err)
 {
 	struct json_object *array = json_object_new_array();
+	unsigned int port = 1 + vm->n_devices;
 
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
 		struct json_object *object = json_object_new_object();
@@ -128,14 +129,18 @@ static struct json_object *describe_decoders(struct vm *vm, struct cxlvm_error *
 		json_object_array_add(array, object);
 	}
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
-		struct json_object *object = json_object_new_object();
+		struct json_object *object;
 		struct hdm_decoder decoder;
 
+		/* A guest finds no decoder there. */
+		if (cxlvm_endpoint_is_plain(vm->devices[i].endpoint))
+			continue;
+		object = json_object_new_object();
 		json_object_array_add(array, object);
 		if (hdm_read(&vm->devices[i], &decoder, err))
 			break;
-		add_name(object, "decoder", "decoder%u.0", 1 + vm->n_devices + i);
-		add_name(object, "endpoint", "endpoint%u", 1 + vm->n_devices + i);
+		add_name(object, "decoder", "decoder%u.0", port);
+		add_name(object, "endpoint", "endpoint%u", port++);
 		add_string(object, "device", vm->devices[i].name);
 		describe_decoder(object, decoder.base, decoder.size, decoder.control,
 				 decoder.global_control);
@@ -177,6 +182,7 @@ static struct json_object *describe_devices(const struct vm *vm)
 		add_string(object, "device", device->name);
 		add_string(object, "host", where);
 		add_u64(object, "uid", device->bridge->uid);
+		add_bool(object, "cxl", !cxlvm_endpoint_is_plain(device->endpoint));
 		add_u64(object, "generation", cxlvm_endpoint_generation(device->endpoint));
 		add_u64(object, "memory_size", cxlvm_endpoint_memory_size(device->endpoint));
 		add_string(object, "decoder_policy",
@@ -188,6 +194,8 @@ static struct json_object *describe_devices(const struct vm *vm)
 		/* The library's word and the host's: a plan in which they differ is a bug. */
 		add_bool(object, "memory_mapped",
 			 cxlvm_endpoint_memory_mapped(device->endpoint) && device->mapped);
+		add_string(object, "unusable_reason",
+			   cxlvm_endpoint_unusable_reason(device->endpoint));
 		json_object_array_add(array, object);
 	}
 	return array;

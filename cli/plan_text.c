@@ -82,9 +82,16 @@ static void print_devices(const struct vm *vm)
 	puts("\ndevices");
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
 		const struct device *device = &vm->devices[i];
+		const char *reason = cxlvm_endpoint_unusable_reason(device->endpoint);
 		bool mapped = cxlvm_endpoint_memory_mapped(device->endpoint) && device->mapped;
 		char text[32];
 
+		if (cxlvm_endpoint_is_plain(device->endpoint)) {
+			printf("  %-8s 0000:%02x:00.0  host bridge %-3u  plain PCI (cxl=off)\n",
+			       device->name, device->bridge->port.assigned.secondary,
+			       device->bridge->uid);
+			continue;
+		}
 		printf("  %-8s 0000:%02x:00.0  host bridge %-3u %9s  generation %u  %s, %s%s\n",
 		       device->name, device->bridge->port.assigned.secondary, device->bridge->uid,
 		       size_text(cxlvm_endpoint_memory_size(device->endpoint), text),
@@ -95,6 +102,8 @@ static void print_devices(const struct vm *vm)
 		       vm->config->devices[i].decoder == CXLVM_DECODER_GUEST
 			       ? ": the guest programs the decoders"
 			       : "");
+		if (reason[0])
+			printf("           %s\n", reason);
 	}
 }
 
@@ -151,6 +160,8 @@ static void print_decoder(const struct vm *vm, unsigned int port, uint64_t base,
 /* Numbered as Linux does it most likely: root, host bridges, endpoints. */
 static int print_decoders(struct vm *vm, struct cxlvm_error *err)
 {
+	unsigned int port = 1 + vm->n_devices;
+
 	puts("\ndecoders");
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
 		struct cxlvm_bridge_decoder decoder;
@@ -161,12 +172,14 @@ static int print_decoders(struct vm *vm, struct cxlvm_error *err)
 	}
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
 		struct hdm_decoder decoder;
-		int code = hdm_read(&vm->devices[i], &decoder, err);
+		int code;
 
+		if (cxlvm_endpoint_is_plain(vm->devices[i].endpoint))
+			continue;
+		code = hdm_read(&vm->devices[i], &decoder, err);
 		if (code)
 			return code;
-		print_decoder(vm, 1 + vm->n_devices + i, decoder.base, decoder.size,
-			      decoder.control);
+		print_decoder(vm, port++, decoder.base, decoder.size, decoder.control);
 		printf("  of %s\n", vm->devices[i].name);
 	}
 	return 0;

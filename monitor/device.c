@@ -41,6 +41,10 @@ int device_realize(struct device *device, const struct device_config *config,
 		.has_window_base = config->has_window_base,
 		.window_base = config->window_base,
 		.decoder = config->decoder,
+		.mode = config->mode,
+		.window = config->window,
+		.require_dma = config->require_dma,
+		.allow_slow = config->allow_slow,
 	};
 	int code;
 

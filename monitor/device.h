@@ -24,6 +24,10 @@ struct device_config {
 	struct cxlvm_gpa window_base;
 	const char *memory_file; /* NULL: anonymous */
 	enum cxlvm_decoder_policy decoder;
+	enum cxlvm_cxl_mode mode;
+	const char *window; /* NULL: named after the device */
+	bool require_dma;
+	bool allow_slow;
 };
 
 struct device {

@@ -104,7 +104,7 @@ bool endpoint_bridge_agrees(const struct cxlvm_endpoint *ep)
 void cxlvm_endpoint_bridge_changed(struct cxlvm_endpoint *ep,
 				   const struct cxlvm_bridge_decoder *decoder)
 {
-	if (ep->decoder == CXLVM_DECODER_LOCKED || is_dark(ep))
+	if (ep->decoder == CXLVM_DECODER_LOCKED || ep->plain || is_dark(ep))
 		return;
 	TRACE(ep, BRIDGE_CHANGED, decoder->base.value, decoder->size, decoder->port,
 	      decoder->control, decoder->global_control);

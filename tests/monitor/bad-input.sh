@@ -124,8 +124,23 @@ prepare
 		"$CXLVM" run $K --device $DEVICE,generation=9
 	check "device: generation with rubbish" refused 2 'generation.*five' -- \
 		"$CXLVM" run $K --device $DEVICE,generation=five
-	check "device: unknown decoder policy" refused 2 'decoder.*mine' 'locked and guest' -- \
+	check "device: unknown decoder policy" refused 2 'decoder.*mine' 'locked or guest' -- \
 		"$CXLVM" run $K --device $DEVICE,decoder=mine
+	check "device: unknown value of cxl" refused 2 'cxl.*perhaps' 'auto, on or off' -- \
+		"$CXLVM" run $K --device $DEVICE,cxl=perhaps
+	check "device: unknown value of require-dma" refused 2 'require-dma.*off' 'auto or on' -- \
+		"$CXLVM" run $K --device $DEVICE,require-dma=off
+	check "device: unknown value of allow-slow" refused 2 'allow-slow.*auto' 'off or on' -- \
+		"$CXLVM" run $K --device $DEVICE,allow-slow=auto
+	check "device: window without a name" refused 2 "window ''" '63 bytes' -- \
+		"$CXLVM" run $K --device $DEVICE,window=
+	check "device: window with a name that is too long" refused 2 'window.*wwww' '63 bytes' -- \
+		"$CXLVM" run $K --device "$DEVICE,window=$(printf 'w%.0s' $(seq 64))"
+	check "device: an unknown key is told all known ones" refused 2 'colour' \
+		'size, generation, cxl, decoder, window, window-base, cxl-fmws-base, require-dma, allow-slow, memory-file' \
+		-- "$CXLVM" plan --device $DEVICE,colour=blue
+	check "device: two windows of one name" refused 1 'sim1.*window fast' 'name of its own' -- \
+		"$CXLVM" plan --device $DEVICE,window=fast --device $DEVICE,window=fast
 	check "device: memory file cannot be made" refused 1 'nowhere/file' -- \
 		"$CXLVM" run $K --device $DEVICE,memory-file=/nowhere/file
 	check "memory: too little" refused 1 'memory.*16 MiB.*64 MiB' -- "$CXLVM" run $K --memory 16M

@@ -31,7 +31,8 @@ shape() {
 			and all(.[]; numbers(["uid", "component_registers", "bus_first", "bus_last"])))
 		and (.devices | length == 2 and all(.[]; texts(["device", "host", "decoder_policy"])
 			and numbers(["generation", "memory_size", "uid"])
-			and truths(["firmware_committed", "committed", "memory_mapped"])))
+			and truths(["cxl", "firmware_committed", "committed", "memory_mapped"])
+			and .unusable_reason == ""))
 		and (.decoders | length == 4 and all(.[]; texts(["decoder", "target_type"])
 			and numbers(["resource", "size", "control", "global_control"])
 			and truths(["committed", "locked", "error"])))
@@ -125,6 +126,27 @@ guest_policy() {
 		fail "the text does not say who programs the decoders: $(cat "$WORK/text")"
 }
 
+# a plain PCI device beside a CXL device: no window, no decoder, and the other one is as alone
+off() {
+	plan --device sim,size=256M,cxl=off --device sim,size=256M >"$WORK/plan"
+	want_equal "devices" "false 0 0 false, true 5 268435456 true" "$(jq -r '.devices |
+		map("\(.cxl) \(.generation) \(.memory_size) \(.memory_mapped)") | join(", ")' "$WORK/plan")"
+	want_equal "owners of windows" "sim1" "$(jq -r '.windows | map(.owner) | join(" ")' "$WORK/plan")"
+	want_equal "endpoint decoders" "decoder3.0 of sim1" "$(jq -r '[.decoders[] | select(.device) |
+		"\(.decoder) of \(.device)"] | join(" ")' "$WORK/plan")"
+	want_equal "committed host bridges" "false true" \
+		"$(jq -r '[.decoders[] | select(.device | not) | .committed] | map(tostring) | join(" ")' \
+			"$WORK/plan")"
+	"$CXLVM" plan --device sim,size=256M,cxl=off >"$WORK/text"
+	want_text "text" 'sim0.*plain PCI' "$WORK/text"
+}
+
+options() {
+	plan --device sim,size=256M,cxl=on,window=fast,require-dma=on,allow-slow=on >"$WORK/plan"
+	want_equal "name of the window" fast "$(jq -r '.windows[0].name' "$WORK/plan")"
+	want_equal "mapped" true "$(jq -r '.devices[0].memory_mapped' "$WORK/plan")"
+}
+
 repeatable() {
 	one_device "" >"$WORK/plan1"
 	one_device "" >"$WORK/plan2"
@@ -171,6 +193,8 @@ check "the guest physical map is in order, without overlaps, below the address w
 check "two devices: windows and host bridges of their own" two_devices
 check "window-base, and its alias cxl-fmws-base, moves window and decoder" override
 check "decoder=guest: nothing is committed, the window is not fixed (ACPI-3)" guest_policy
+check "cxl=off: a plain PCI device, and nothing of CXL for it" off
+check "cxl=on, window, require-dma and allow-slow are taken" options
 check "the same options give the same plan" repeatable
 check "no device: nothing of CXL" no_device
 # shellcheck disable=SC2086 # $P is several words

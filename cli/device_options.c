@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* device_options.c - the keys of --device: one table for parsing, messages and help */
+#include <stdlib.h>
+#include <string.h>
+
+#include "device_options.h"
+
+/* Of the kernel's interface, in whose form a sim device answers. */
+static bool parse_generation(const char *value, struct device_config *device)
+{
+	if (!strcmp(value, "2n"))
+		device->generation = CXLVM_SIM_GENERATION_2N;
+	else if (value[0] >= '2' && value[0] <= '6' && !value[1])
+		device->generation = (unsigned int)(value[0] - '0');
+	else
+		return false;
+	return true;
+}
+
+static bool parse_memory_size(const char *value, struct device_config *device)
+{
+	return parse_size(value, &device->size);
+}
+
+static bool parse_cxl(const char *value, struct device_config *device)
+{
+	if (!strcmp(value, "auto"))
+		device->mode = CXLVM_CXL_AUTO;
+	else if (!strcmp(value, "on"))
+		device->mode = CXLVM_CXL_ON;
+	else if (!strcmp(value, "off"))
+		device->mode = CXLVM_CXL_OFF;
+	else
+		return false;
+	return true;
+}
+
+static bool parse_decoder(const char *value, struct device_config *device)
+{
+	if (!strcmp(value, "locked"))
+		device->decoder = CXLVM_DECODER_LOCKED;
+	else if (!strcmp(value, "guest"))
+		device->decoder = CXLVM_DECODER_GUEST;
+	else
+		return false;
+	return true;
+}
+
+static bool parse_window(const char *value, struct device_config *device)
+{
+	device->window = value;
+	return value[0] && strlen(value) < CXLVM_NAME_MAX;
+}
+
+static bool parse_window_base(const char *value, struct device_config *device)
+{
+	device->has_window_base = true;
+	return parse_size(value, &device->window_base.value);
+}
+
+/* One word for no, one for yes. */
+static bool parse_either(const char *value, const char *no, const char *yes, bool *on)
+{
+	*on = !strcmp(value, yes);
+	return *on || !strcmp(value, no);
+}
+
+static bool parse_require_dma(const char *value, struct device_config *device)
+{
+	return parse_either(value, "auto", "on", &device->require_dma);
+}
+
+static bool parse_allow_slow(const char *value, struct device_config *device)
+{
+	return parse_either(value, "off", "on", &device->allow_slow);
+}
+
+static bool parse_memory_file(const char *value, struct device_config *device)
+{
+	device->memory_file = value;
+	return value[0];
+}
+
+static const struct device_key {
+	const char *name;
+	const char *values; /* what is accepted */
+	const char *help;
+	bool (*parse)(const char *value, struct device_config *device);
+} keys[] = {
+	{ "size", "SIZE, a multiple of 256 MiB such as 256M", "device memory; needed",
+	  parse_memory_size },
+	{ "generation", "2, 2n, 3, 4, 5 or 6", "of the kernel's VFIO interface; default 5",
+	  parse_generation },
+	{ "cxl", "auto, on or off", "whether the guest finds a CXL device; default auto",
+	  parse_cxl },
+	{ "decoder", "locked or guest", "who programs the decoders; default locked",
+	  parse_decoder },
+	{ "window", "NAME, at most 63 bytes", "what the device's window is called", parse_window },
+	{ "window-base", "ADDRESS, a multiple of 256 MiB such as 0x250000000",
+	  "where its window is", parse_window_base },
+	{ "cxl-fmws-base", "ADDRESS, a multiple of 256 MiB such as 0x250000000",
+	  "the same as window-base", parse_window_base },
+	{ "require-dma", "auto or on", "fail where device memory is not mapped for DMA",
+	  parse_require_dma },
+	{ "allow-slow", "off or on", "take memory that cannot be mapped, without using it",
+	  parse_allow_slow },
+	{ "memory-file", "the path of a file", "which holds the device memory", parse_memory_file },
+};
+
+static bool parse_key(struct parser *parser, struct device_config *device, const char *name,
+		      const char *value)
+{
+	char known[256] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		size_t n = strlen(known);
+
+		if (!strcmp(keys[i].name, name)) {
+			if (keys[i].parse(value, device))
+				return true;
+			return parse_refuse(parser,
+					    "--device: %s '%s' is not accepted\n"
+					    "  hint: %s is %s",
+					    name, value, name, keys[i].values);
+		}
+		snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", keys[i].name);
+	}
+	return parse_refuse(parser, "--device: unknown key '%s'\n  hint: keys are %s", name, known);
+}
+
+bool device_options_parse(struct parser *parser, const char *value)
+{
+	struct vm_config *config = &parser->options->config;
+	struct device_config *device = &config->devices[config->n_devices];
+	char *rest;
+	char *word;
+
+	if (config->n_devices == CXLVM_WINDOWS_MAX)
+		return parse_refuse(parser, "more than %d devices", CXLVM_WINDOWS_MAX);
+	rest = strdup(value);
+	if (!rest)
+		return parse_refuse(parser, "no memory");
+	parser->options->device_texts[config->n_devices++] = rest;
+
+	word = strsep(&rest, ",");
+	if (strcmp(word, "sim"))
+		return parse_refuse(parser,
+				    "--device: unknown kind '%s'\n  hint: kinds are sim: "
+				    "--device sim,size=256M",
+				    word);
+	while ((word = strsep(&rest, ","))) {
+		char *text = strchr(word, '=');
+
+		if (!text)
+			return parse_refuse(parser,
+					    "--device: '%s' has no value\n  hint: write %s=VALUE",
+					    word, word[0] ? word : "KEY");
+		*text++ = 0;
+		if (!parse_key(parser, device, word, text))
+			return false;
+	}
+	if (!device->size)
+		return parse_refuse(
+			parser, "--device %s needs a size\n  hint: --device sim,size=256M", value);
+	return true;
+}
+
+void device_options_help(FILE *to)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		fprintf(to, "          %s: %s\n              %s\n", keys[i].name, keys[i].values,
+			keys[i].help);
+}
