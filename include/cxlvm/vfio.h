@@ -140,6 +140,44 @@ struct cxlvm_transport {
 #define CXLVM_SIM_GENERATION_2N 0x2eu
 
 /*
+ * Quirks of a sim: what kernels of one interface have done differently, or wrong, and what a broken
+ * one could do; docs/device.md has what the library makes of each. The number is the position of
+ * its bit in cxlvm_sim_config. In brackets: the generations that have it anyway.
+ */
+enum cxlvm_sim_quirk {
+	CXLVM_SIM_QUIRK_NO_MMAP, /* device memory cannot be mapped */
+	/* The register region shows base 0 (2, 2n), or the host's base (3 to 6): one of the two. */
+	CXLVM_SIM_QUIRK_BASE_ZERO,
+	CXLVM_SIM_QUIRK_BASE_HOST,
+	/* The kernel's decoder takes every write, none once locked (4), none (5, 6): one. */
+	CXLVM_SIM_QUIRK_WRITES_KEPT,
+	CXLVM_SIM_QUIRK_WRITES_FROZEN,
+	CXLVM_SIM_QUIRK_WRITES_ABSORBED,
+	/* A reset undoes what was written to it (2, 4), or does not (2n, 3): one. */
+	CXLVM_SIM_QUIRK_SHADOW_LOST,
+	CXLVM_SIM_QUIRK_SHADOW_KEPT,
+	/* While Memory Space is off register reads fail with EIO (6), or give ones (5): one. */
+	CXLVM_SIM_QUIRK_SPACE_OFF_ERROR,
+	CXLVM_SIM_QUIRK_SPACE_OFF_ONES,
+	CXLVM_SIM_QUIRK_REGISTER_LIES, /* the size of decoder 0 reads 256 MiB too large */
+	/* The last capability of a chain points to the first, or is cut short: one. */
+	CXLVM_SIM_QUIRK_CHAIN_LOOPS,
+	CXLVM_SIM_QUIRK_CHAIN_SHORT,
+	CXLVM_SIM_QUIRK_RESET_AGAIN, /* each reset is -EAGAIN quirk_times before it happens */
+	CXLVM_SIM_QUIRK_RESET_FAILS, /* each reset is -EIO, and takes the memory away */
+	/*
+	 * After a reset the real decoder is 256 MiB larger, or is not committed until it was asked
+	 * for quirk_times, or is never committed: one.
+	 */
+	CXLVM_SIM_QUIRK_SIZE_CHANGES,
+	CXLVM_SIM_QUIRK_DECODER_LATE,
+	CXLVM_SIM_QUIRK_DECODER_LOST,
+};
+
+/* Its name for people ("no-mmap"), NULL for a number behind the last. Any thread. */
+CXLVM_PUBLIC const char *cxlvm_sim_quirk_name(unsigned int quirk);
+
+/*
  * The sim transport: a software CXL Type-2 device in this process, which answers with the raw
  * bytes that the kernel of a chosen generation would send.
  */
@@ -153,13 +191,15 @@ struct cxlvm_sim_config {
 	 * else maps it. NULL: anonymous memory.
 	 */
 	const char *memory_file;
-	uint64_t serial;    /* PCI device serial number */
-	uint64_t page_size; /* of the host; 0 means the one of this machine */
+	uint64_t serial;          /* PCI device serial number */
+	uint64_t page_size;       /* of the host; 0 means the one of this machine */
+	uint64_t quirks;          /* bit n: the quirk of number n */
+	unsigned int quirk_times; /* for two of them; 0 means 3 */
 };
 
 /*
  * Open a sim device. On success *out is filled and belongs to the caller, who ends it with
- * out->transport->close(out->device). Errors: -EINVAL (size, generation), -ENOSPC, -ENOMEM, and
+ * out->transport->close(out->device). Errors: -EINVAL (size, generation, quirks), -ENOSPC, -ENOMEM, and
  * what opening the memory file gave. Not thread safe for one device.
  */
 CXLVM_PUBLIC int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport *out,

@@ -7,7 +7,7 @@
 #endif
 
 #include "base/math.h"
-#include "kernel_shape/facts.h"
+#include "kernel_shape/private.h"
 #include "kernel_shape/uapi.h"
 
 /* Does a BAR access touch what this generation keeps for itself? */
@@ -15,7 +15,7 @@ static bool is_hidden(const struct kernel_shape *shape, uint32_t bar, uint64_t o
 {
 	if (bar != SWDEV_BAR)
 		return false;
-	if (shape->facts->hides_block)
+	if (shape->facts.hides_block)
 		return ranges_overlap(offset, len, SWDEV_BLOCK_OFFSET, CXLVM_COMPONENT_BLOCK_SIZE);
 	return ranges_overlap(offset, len, HDM_IN_BAR, HDM_BYTES);
 }
@@ -24,7 +24,7 @@ static int check_bar(const struct kernel_shape *shape, uint32_t bar, uint64_t of
 {
 	if (!len || !range_fits(offset, len, swdev_bar_size(bar)))
 		return -EINVAL;
-	if (shape->facts->bar == BAR_REFUSES && is_hidden(shape, bar, offset, len))
+	if (shape->facts.bar == BAR_REFUSES && is_hidden(shape, bar, offset, len))
 		return -EINVAL;
 	return 0;
 }
@@ -41,7 +41,7 @@ static bool is_dark(const struct kernel_shape *shape, uint32_t bar, uint64_t off
 		    unsigned int len)
 {
 	return is_msix_table(bar, offset, len) ||
-	       (shape->facts->bar == BAR_IS_DARK && is_hidden(shape, bar, offset, len));
+	       (shape->facts.bar == BAR_IS_DARK && is_hidden(shape, bar, offset, len));
 }
 
 static int bar_read(const struct kernel_shape *shape, uint32_t bar, uint64_t offset, uint8_t *buf,

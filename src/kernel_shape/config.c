@@ -9,7 +9,7 @@
 #endif
 
 #include "base/math.h"
-#include "kernel_shape/facts.h"
+#include "kernel_shape/private.h"
 
 /* Registers of the CXL Device DVSEC, by a row of each. */
 #define CONTROL       CXLDEV_MEM_ENABLE_AT
@@ -59,7 +59,7 @@ static void dvsec_set(struct kernel_shape *shape, uint32_t at, uint32_t value)
 /* The copy outlives a reset, but not what it says about the caches, where it is the device's word. */
 void shape_dvsec_reset(struct kernel_shape *shape)
 {
-	if (shape->facts->dvsec.initiate == INITIATE_RESETS)
+	if (shape->facts.dvsec.initiate == INITIATE_RESETS)
 		dvsec_set(shape, STATUS2, dvsec_get(shape, STATUS2) & ~CACHE_INVALID);
 }
 
@@ -99,7 +99,7 @@ static void initiate(struct kernel_shape *shape, uint16_t bits)
 {
 	uint32_t status = dvsec_get(shape, STATUS2);
 
-	switch ((enum dvsec_initiate)shape->facts->dvsec.initiate) {
+	switch ((enum dvsec_initiate)shape->facts.dvsec.initiate) {
 	case INITIATE_STORED:
 		return;
 	case INITIATE_FORWARDED:
@@ -136,7 +136,7 @@ static void initiate(struct kernel_shape *shape, uint16_t bits)
 /* Write those bits of one 16-bit register that are in mask. */
 static void dvsec_write(struct kernel_shape *shape, uint32_t at, uint16_t mask, uint16_t value)
 {
-	const struct dvsec_facts *facts = &shape->facts->dvsec;
+	const struct dvsec_facts *facts = &shape->facts.dvsec;
 	uint16_t old = dvsec_get(shape, at);
 	uint32_t now;
 
@@ -180,7 +180,7 @@ static void dvsec_write_piece(struct kernel_shape *shape, uint32_t at, unsigned 
 		return;
 	}
 	dvsec_write(shape, at, UINT16_MAX, (uint16_t)value);
-	if (len == 4 && !shape->facts->dvsec.first_register_only)
+	if (len == 4 && !shape->facts.dvsec.first_register_only)
 		dvsec_write(shape, at + 2, UINT16_MAX, (uint16_t)(value >> 16));
 }
 
@@ -198,7 +198,7 @@ static bool in_msix(uint64_t offset)
 static uint8_t read_byte(const struct kernel_shape *shape, uint32_t offset)
 {
 	uint32_t at = offset - SWDEV_DVSEC_DEVICE;
-	bool live = shape->facts->dvsec.initiate == INITIATE_FORWARDED && (at & ~1u) == STATUS2;
+	bool live = shape->facts.dvsec.initiate == INITIATE_FORWARDED && (at & ~1u) == STATUS2;
 
 	if (in_dvsec(offset) && !live)
 		return (uint8_t)regs_read(shape->dvsec, at, 1);

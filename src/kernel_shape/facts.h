@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
-/* What tells the generations apart, for the files of this room. */
+/* What tells the generations apart: a row of the table in shape.c is one of these. */
 #ifndef CXLVM_KERNEL_SHAPE_FACTS_H
 #define CXLVM_KERNEL_SHAPE_FACTS_H
 
-#include "kernel_shape/shape.h"
-
-#define HDM_BYTES    (4 * DECODER_DWORDS)
-/* The HDM decoder capability in the component block, and in the BAR. */
-#define HDM_IN_BLOCK (CM_OFFSET + SWDEV_HDM_OFFSET)
-#define HDM_IN_BAR   (SWDEV_BLOCK_OFFSET + HDM_IN_BLOCK)
+#include "device/device.h"
 
 /* What a read or write of the hidden part of the component BAR does. */
 enum bar_access {
 	BAR_PASSES,  /* hidden from mmap only */
 	BAR_REFUSES, /* the whole access fails */
 	BAR_IS_DARK, /* those bytes read ones and drop writes */
+};
+
+/* What reads of the register region give while Memory Space is off. */
+enum regs_space {
+	SPACE_IGNORED, /* what they give while it is on */
+	SPACE_ONES,
+	SPACE_ERROR,
 };
 
 /* What mapped device memory depends on. */
@@ -67,11 +69,13 @@ struct shape_facts {
 	uint32_t regs_size;
 	bool regs_one_dword;   /* per call */
 	bool regs_clamped;     /* an access over the end is cut short, not refused */
-	bool regs_need_space;  /* reads fail while Memory Space is off */
-	bool frees_decoder;    /* a committed and locked decoder is sampled unlocked, base 0 */
+	enum regs_space space; /* what reads give while Memory Space is off */
+	bool frees_decoder;    /* a committed and locked decoder is sampled unlocked */
+	bool zeroes_base;      /* of a committed and locked decoder base 0 is shown */
 	bool samples_at_open;  /* the decoder and the DVSEC */
 	bool samples_at_reset; /* the decoder */
-	void (*write)(uint32_t *hdm, uint32_t at, uint32_t value); /* NULL: live, absorbed */
+	/* NULL: there is no copy; reads are live, writes absorbed. */
+	void (*write)(uint32_t *hdm, uint32_t at, uint32_t value);
 
 	/* Component BAR. */
 	bool hides_block; /* the whole component block; else the HDM decoder capability */
@@ -80,32 +84,10 @@ struct shape_facts {
 	enum bar_access bar;
 
 	bool reset_clears; /* device memory: the kernel's reset is a CXL reset */
+	bool no_memory_mmap;
 	enum memory_gate gate;
 	enum memory_file file;
 	struct dvsec_facts dvsec;
 };
-
-/* shadow.c: the rules for writes to the kernel's decoder, by generation. */
-void shadow_write_2(uint32_t *hdm, uint32_t at, uint32_t value);
-void shadow_write_3(uint32_t *hdm, uint32_t at, uint32_t value);
-void shadow_write_4(uint32_t *hdm, uint32_t at, uint32_t value);
-/* Fill the kernel's decoder from the real one. */
-void shadow_sample(struct kernel_shape *shape);
-
-/* registers.c, config.c: regions of their own. */
-int shape_registers_read(const struct kernel_shape *shape, uint64_t offset, uint8_t *buf,
-			 size_t len);
-int shape_registers_write(struct kernel_shape *shape, uint64_t offset, const uint8_t *buf,
-			  size_t len);
-int shape_config_read(const struct kernel_shape *shape, uint64_t offset, uint8_t *buf, size_t len);
-int shape_config_write(struct kernel_shape *shape, uint64_t offset, const uint8_t *buf, size_t len);
-void shape_dvsec_sample(struct kernel_shape *shape);
-void shape_dvsec_reset(struct kernel_shape *shape);
-
-/* irq.c: after a reset of the device, MSI-X is put back as it was. */
-void shape_irq_restore(struct kernel_shape *shape);
-
-/* The longest naturally aligned piece, of at most 4 bytes, that an access of len bytes begins with. */
-unsigned int shape_access_piece(uint64_t offset, size_t len);
 
 #endif

@@ -9,7 +9,7 @@
 #endif
 
 #include "base/math.h"
-#include "kernel_shape/facts.h"
+#include "kernel_shape/private.h"
 #include "kernel_shape/uapi.h"
 
 #define ANSWER_MAX 160u
@@ -40,10 +40,16 @@ static uint8_t *add_capability(struct answer *answer, uint16_t id, uint32_t size
  * Hand out an answer as the kernel does: a buffer that is too small is no error, it gets the fixed
  * part with the size that would do and no offset of a chain.
  */
-static int give(struct answer *answer, uint32_t fixed, void *buf, size_t len, size_t *needed)
+static int give(const struct kernel_shape *shape, struct answer *answer, uint32_t fixed, void *buf,
+		size_t len, size_t *needed)
 {
 	uint8_t *flags = &answer->bytes[answer->flags_at];
 
+	if (answer->size > fixed && shape->quirks.chain_loops)
+		put_le32(&answer->bytes[answer->link], fixed);
+	/* The last capability is longer than this. */
+	if (answer->size > fixed && shape->quirks.chain_short)
+		answer->size -= 4;
 	put_le32(answer->bytes, answer->size);
 	if (answer->size > fixed)
 		put_le32(flags, get_le32(flags) | answer->caps_flag);
@@ -93,9 +99,9 @@ int kernel_shape_info(const struct kernel_shape *shape, void *buf, size_t len, s
 		 UAPI_INFO_FLAG_RESET | UAPI_INFO_FLAG_PCI | UAPI_INFO_FLAG_CXL);
 	put_le32(answer.bytes + UAPI_INFO_NUM_REGIONS, SHAPE_NUM_REGIONS);
 	put_le32(answer.bytes + UAPI_INFO_NUM_IRQS, UAPI_NUM_IRQS);
-	if (shape->facts->capability_size)
-		add_device_capability(shape->facts, &answer);
-	return give(&answer, UAPI_INFO_SIZE, buf, len, needed);
+	if (shape->facts.capability_size)
+		add_device_capability(&shape->facts, &answer);
+	return give(shape, &answer, UAPI_INFO_SIZE, buf, len, needed);
 }
 
 static void add_type(const struct shape_facts *facts, struct answer *answer, uint32_t subtype)
@@ -110,7 +116,7 @@ static void add_type(const struct shape_facts *facts, struct answer *answer, uin
 static void component_bar(const struct kernel_shape *shape, struct answer *answer, uint64_t *size,
 			  uint32_t *flags)
 {
-	const struct shape_facts *facts = shape->facts;
+	const struct shape_facts *facts = &shape->facts;
 	uint64_t page = facts->hole_exact ? 1 : shape->page_size;
 	uint64_t first = facts->hides_block ? SWDEV_BLOCK_OFFSET : HDM_IN_BAR;
 	uint64_t bytes = facts->hides_block ? CXLVM_COMPONENT_BLOCK_SIZE : HDM_BYTES;
@@ -148,9 +154,9 @@ static void register_region(const struct kernel_shape *shape, struct answer *ans
 	uint8_t *cap;
 
 	*flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
-	*size = shape->facts->regs_size;
-	add_type(shape->facts, answer, UAPI_SUBTYPE_CXL_REGS);
-	if (shape->facts->capability_size)
+	*size = shape->facts.regs_size;
+	add_type(&shape->facts, answer, UAPI_SUBTYPE_CXL_REGS);
+	if (shape->facts.capability_size)
 		return;
 	/* Where there is no device capability, this one has the geometry. */
 	cap = add_capability(answer, UAPI_REGION_CAP_CXL_REGS, UAPI_GEOMETRY_SIZE);
@@ -189,8 +195,10 @@ int kernel_shape_region_info(const struct kernel_shape *shape, uint32_t index, v
 		break;
 	case SHAPE_REGION_MEMORY:
 		size = shape->dev->settings.memory_size;
-		flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE | UAPI_REGION_FLAG_MMAP;
-		add_type(shape->facts, &answer, UAPI_SUBTYPE_CXL_MEMORY);
+		flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
+		if (!shape->facts.no_memory_mmap)
+			flags |= UAPI_REGION_FLAG_MMAP;
+		add_type(&shape->facts, &answer, UAPI_SUBTYPE_CXL_MEMORY);
 		break;
 	default:
 		if (index >= SHAPE_NUM_REGIONS)
@@ -201,5 +209,5 @@ int kernel_shape_region_info(const struct kernel_shape *shape, uint32_t index, v
 	put_le32(answer.bytes + UAPI_REGION_INDEX, index);
 	put_le64(answer.bytes + UAPI_REGION_BYTES, size);
 	put_le64(answer.bytes + UAPI_REGION_OFFSET, (uint64_t)index << UAPI_OFFSET_SHIFT);
-	return give(&answer, UAPI_REGION_SIZE, buf, len, needed);
+	return give(shape, &answer, UAPI_REGION_SIZE, buf, len, needed);
 }

@@ -12,7 +12,7 @@
 #endif
 
 #include "base/math.h"
-#include "kernel_shape/facts.h"
+#include "kernel_shape/private.h"
 #include "kernel_shape/uapi.h"
 
 /* Message Control of the capability, and what its bits are worth there. */

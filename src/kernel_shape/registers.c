@@ -7,7 +7,7 @@
 #endif
 
 #include "base/math.h"
-#include "kernel_shape/facts.h"
+#include "kernel_shape/private.h"
 
 static int check(const struct shape_facts *facts, uint64_t offset, size_t len)
 {
@@ -22,34 +22,39 @@ static int check(const struct shape_facts *facts, uint64_t offset, size_t len)
 /* One dword at an offset of the component block. */
 static uint32_t read_dword(const struct kernel_shape *shape, uint64_t block)
 {
+	uint32_t value;
+
 	if (block < CM_OFFSET || block >= HDM_IN_BLOCK + HDM_BYTES)
 		return 0;
-	if (shape->facts->write)
-		return reg_load(&shape->cm[(block - CM_OFFSET) / 4]);
-	/* Live: what hardware answers. */
-	return swdev_memory_space(shape->dev)
-		       ? reg_load(&swdev_hdm(shape->dev)[(block - HDM_IN_BLOCK) / 4])
-		       : UINT32_MAX;
+	if (shape->facts.space == SPACE_ONES && !swdev_memory_space(shape->dev))
+		return UINT32_MAX;
+	if (shape->facts.write)
+		value = reg_load(&shape->cm[(block - CM_OFFSET) / 4]);
+	else
+		value = reg_load(&swdev_hdm(shape->dev)[(block - HDM_IN_BLOCK) / 4]);
+	return block < HDM_IN_BLOCK
+		       ? value
+		       : quirks_register(shape, (uint32_t)(block - HDM_IN_BLOCK), value);
 }
 
 int shape_registers_read(const struct kernel_shape *shape, uint64_t offset, uint8_t *buf,
 			 size_t len)
 {
-	int ret = check(shape->facts, offset, len);
+	int ret = check(&shape->facts, offset, len);
 
 	if (ret)
 		return ret;
-	if (shape->facts->regs_need_space && !swdev_memory_space(shape->dev))
+	if (shape->facts.space == SPACE_ERROR && !swdev_memory_space(shape->dev))
 		return -EIO;
 	for (; len; offset += 4, buf += 4, len -= 4)
-		put_le32(buf, read_dword(shape, shape->facts->regs_first + offset));
+		put_le32(buf, read_dword(shape, shape->facts.regs_first + offset));
 	return 0;
 }
 
 int shape_registers_write(struct kernel_shape *shape, uint64_t offset, const uint8_t *buf,
 			  size_t len)
 {
-	const struct shape_facts *facts = shape->facts;
+	const struct shape_facts *facts = &shape->facts;
 	int ret = check(facts, offset, len);
 
 	if (ret || !facts->write)

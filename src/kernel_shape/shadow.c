@@ -10,7 +10,7 @@
 #endif
 
 #include "base/math.h"
-#include "kernel_shape/facts.h"
+#include "kernel_shape/private.h"
 
 #define REGISTER(row) (hdm_table.rows[row].offset)
 
@@ -24,12 +24,14 @@ void shadow_sample(struct kernel_shape *shape)
 	uint32_t *hdm = &shape->cm[SWDEV_HDM_OFFSET / 4];
 
 	memcpy(hdm, swdev_hdm(shape->dev), HDM_BYTES);
-	if (!shape->facts->frees_decoder || !hdm_get(hdm, 0, 0, HDM_CTL_COMMITTED) ||
-	    !hdm_get(hdm, 0, 0, HDM_CTL_LOCK))
+	if (!hdm_get(hdm, 0, 0, HDM_CTL_COMMITTED) || !hdm_get(hdm, 0, 0, HDM_CTL_LOCK))
 		return;
-	hdm_set(hdm, 0, 0, HDM_CTL_LOCK, 0);
-	hdm_set(hdm, 0, 0, HDM_BASE_LOW, 0);
-	hdm_set(hdm, 0, 0, HDM_BASE_HIGH, 0);
+	if (shape->facts.frees_decoder)
+		hdm_set(hdm, 0, 0, HDM_CTL_LOCK, 0);
+	if (shape->facts.zeroes_base) {
+		hdm_set(hdm, 0, 0, HDM_BASE_LOW, 0);
+		hdm_set(hdm, 0, 0, HDM_BASE_HIGH, 0);
+	}
 }
 
 /* One field of a value that is about to be written to the register of the row. */
@@ -106,4 +108,18 @@ void shadow_write_4(uint32_t *hdm, uint32_t at, uint32_t value)
 		/* The table has the capability and the gap behind the header as read-only. */
 		regs_write(&hdm_table, hdm, 0, at, 4, value);
 	}
+}
+
+void shadow_write_none(uint32_t *hdm, uint32_t at, uint32_t value)
+{
+	(void)hdm;
+	(void)at;
+	(void)value;
+}
+
+void shadow_write_all(uint32_t *hdm, uint32_t at, uint32_t value)
+{
+	reg_store(&hdm[at / 4], value);
+	if (at == REGISTER(HDM_CTL_COMMIT))
+		hdm_set(hdm, 0, 0, HDM_CTL_COMMITTED, field(value, HDM_CTL_COMMIT));
 }

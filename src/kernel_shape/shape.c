@@ -9,7 +9,7 @@
 #endif
 
 #include "base/math.h"
-#include "kernel_shape/facts.h"
+#include "kernel_shape/private.h"
 #include "kernel_shape/uapi.h"
 
 /* Bits of CXL Control and CXL Status. */
@@ -17,11 +17,12 @@
 #define MEM_ENABLE   0x0004u
 #define VIRAL_STATUS 0x4000u
 
-#define GENERATION_2                                                                               \
-	.region_type = UAPI_TYPE_CXL, .capability_size = UAPI_CXL2_SIZE, .regs_first = CM_OFFSET,  \
-	.regs_size = SWDEV_HDM_OFFSET + HDM_BYTES, .regs_one_dword = true, .frees_decoder = true,  \
-	.samples_at_open = true, .write = shadow_write_2, .hides_block = true, .hole_exact = true, \
-	.bar = BAR_PASSES, .gate = GATE_DECODER, .file = MEMORY_CLAMPED
+#define GENERATION_2                                                                              \
+	.region_type = UAPI_TYPE_CXL, .capability_size = UAPI_CXL2_SIZE, .regs_first = CM_OFFSET, \
+	.regs_size = SWDEV_HDM_OFFSET + HDM_BYTES, .regs_one_dword = true, .frees_decoder = true, \
+	.zeroes_base = true, .samples_at_open = true, .write = shadow_write_2,                    \
+	.hides_block = true, .hole_exact = true, .bar = BAR_PASSES, .gate = GATE_DECODER,         \
+	.file = MEMORY_CLAMPED
 
 #define GENERATION_2_DVSEC                                                             \
 	.control = DVSEC_UNTIL_LOCK, .control_ones = IO_ENABLE, .status = DVSEC_W1C,   \
@@ -95,13 +96,14 @@ static const struct shape_facts generations[] = {
 	{
 		.generation = 5,
 		GENERATION_5,
+		.space = SPACE_ONES,
 		.gate = GATE_DECODER_AND_SPACE,
 	},
 	{
 		.generation = 6,
 		GENERATION_5,
 		.gate = GATE_DECODER,
-		.regs_need_space = true,
+		.space = SPACE_ERROR,
 	},
 };
 
@@ -116,7 +118,10 @@ int kernel_shape_init(struct kernel_shape *shape, struct swdev *dev, unsigned in
 	if (!facts)
 		return -EINVAL;
 	shape->dev = dev;
-	shape->facts = facts;
+	shape->facts = *facts;
+	memset(&shape->quirks, 0, sizeof(shape->quirks));
+	shape->again = 0;
+	shape->late = 0;
 	shape->page_size = page_size;
 	shape->gated = false;
 	shape->irq_on = false;
@@ -129,7 +134,7 @@ int kernel_shape_init(struct kernel_shape *shape, struct swdev *dev, unsigned in
 
 void kernel_shape_open(struct kernel_shape *shape)
 {
-	if (!shape->facts->samples_at_open)
+	if (!shape->facts.samples_at_open)
 		return;
 	shadow_sample(shape);
 	shape_dvsec_sample(shape);
@@ -137,9 +142,11 @@ void kernel_shape_open(struct kernel_shape *shape)
 
 int kernel_shape_device_reset(struct kernel_shape *shape)
 {
-	int ret = 0;
+	int ret = quirks_before_reset(shape);
 
-	if (shape->facts->reset_clears)
+	if (ret)
+		return ret;
+	if (shape->facts.reset_clears)
 		ret = swdev_cxl_reset(shape->dev, true);
 	else
 		swdev_reset(shape->dev);
@@ -150,15 +157,16 @@ int kernel_shape_device_reset(struct kernel_shape *shape)
 
 void kernel_shape_reset(struct kernel_shape *shape)
 {
+	quirks_after_reset(shape);
 	shape_dvsec_reset(shape);
 	shape_irq_restore(shape);
-	if (shape->facts->samples_at_reset)
+	if (shape->facts.samples_at_reset)
 		shadow_sample(shape);
 }
 
 bool kernel_shape_memory_usable(const struct kernel_shape *shape)
 {
-	enum memory_gate gate = shape->facts->gate;
+	enum memory_gate gate = shape->facts.gate;
 
 	if (shape->gated)
 		return false;
@@ -173,7 +181,7 @@ int kernel_shape_memory_access(const struct kernel_shape *shape, uint64_t offset
 {
 	uint64_t size = shape->dev->settings.memory_size;
 
-	switch (shape->facts->file) {
+	switch (shape->facts.file) {
 	case MEMORY_REFUSED:
 		return -EIO;
 	case MEMORY_FITS:

@@ -10,7 +10,7 @@
 #ifndef CXLVM_KERNEL_SHAPE_SHAPE_H
 #define CXLVM_KERNEL_SHAPE_SHAPE_H
 
-#include "device/device.h"
+#include "kernel_shape/facts.h"
 #include "regs/dvsec.h"
 
 /* Generation 2 as shipped in some kernels: its decoder survives a reset, and resets are real. */
@@ -23,11 +23,45 @@
 
 #define SHAPE_CM_DWORDS (SWDEV_HDM_OFFSET / 4 + DECODER_DWORDS)
 
-struct shape_facts;
+/*
+ * Mistakes and differences that kernels of one interface have had, or could have: each on or off
+ * (docs/device.md). Of those that exclude each other at most one is on.
+ */
+struct shape_quirks {
+	bool no_mmap; /* device memory cannot be mapped */
+
+	bool base_zero; /* the register region shows base 0... */
+	bool base_host; /* ...or the host's base */
+
+	bool writes_kept; /* the kernel's decoder takes every write as it is... */
+	bool writes_frozen; /* ...or none while committed and locked, and no range while committed... */
+	bool writes_absorbed; /* ...or none */
+
+	bool shadow_lost; /* the kernel's decoder is sampled again at a reset... */
+	bool shadow_kept; /* ...or keeps what it was */
+
+	bool space_off_error; /* while Memory Space is off register reads fail with EIO... */
+	bool space_off_ones;  /* ...or give ones */
+
+	bool register_lies; /* the size of decoder 0 reads 256 MiB too large */
+	bool chain_loops;   /* the last capability of each chain points to the first... */
+	bool chain_short;   /* ...or its end is missing */
+
+	bool reset_again;  /* each reset answers EAGAIN so many times first */
+	bool reset_fails;  /* no reset succeeds: EIO, and device memory is out of reach */
+	bool size_changes; /* after a reset the real decoder is 256 MiB larger... */
+	bool decoder_late; /* ...or not committed until it was looked at so many times... */
+	bool decoder_lost; /* ...or never committed */
+
+	unsigned int times; /* of reset_again and decoder_late */
+};
 
 struct kernel_shape {
 	struct swdev *dev;
-	const struct shape_facts *facts;
+	struct shape_facts facts; /* of the generation, changed by the quirks */
+	struct shape_quirks quirks;
+	unsigned int again; /* times that the reset under way was put off */
+	unsigned int late;  /* looks until the decoder is committed again */
 	uint64_t page_size;
 	/* The kernel's copy of the CM area: array and RAS as they were, then its decoder. */
 	uint32_t cm[SHAPE_CM_DWORDS];
@@ -46,6 +80,12 @@ struct kernel_shape {
  */
 int kernel_shape_init(struct kernel_shape *shape, struct swdev *dev, unsigned int generation,
 		      uint64_t page_size);
+
+/* From now on this kernel has these quirks; before it is opened. */
+void kernel_shape_set_quirks(struct kernel_shape *shape, const struct shape_quirks *quirks);
+
+/* Time passes: whoever asks whether memory is usable calls this first. For decoder_late. */
+void kernel_shape_look(struct kernel_shape *shape);
 
 /* A user opens the device, again after a close too: what the kernel samples then. */
 void kernel_shape_open(struct kernel_shape *shape);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,6 +24,9 @@
  * registers of generations 3 to 6, as a real one is, and must never reach a guest (P2).
  */
 #define SIM_HOST_BASE ((uint64_t)0x6a7 << 32)
+
+/* The configuration as the first callers knew it. */
+#define CONFIG_SIZE_FIRST offsetof(struct cxlvm_sim_config, quirks)
 
 _Static_assert(CXLVM_SIM_GENERATION_2N == SHAPE_GENERATION_2N, "one number for generation 2n");
 
@@ -138,6 +142,7 @@ static int sim_usable(void *device)
 {
 	struct sim *sim = device;
 
+	kernel_shape_look(&sim->shape);
 	return kernel_shape_memory_usable(&sim->shape);
 }
 
@@ -251,9 +256,10 @@ static int check_config(const struct cxlvm_sim_config *config, unsigned int gene
 {
 	uint64_t size = config->memory_size;
 
-	if (config->size < sizeof(*config))
-		return cxlvm_error_set(err, -EINVAL, "sim configuration of %zu bytes, %zu known",
-				       config->size, sizeof(*config));
+	if (config->size < CONFIG_SIZE_FIRST)
+		return cxlvm_error_set(err, -EINVAL,
+				       "sim configuration of %zu bytes, at least %zu are needed",
+				       config->size, CONFIG_SIZE_FIRST);
 	if ((generation < 2 || generation > 6) && generation != CXLVM_SIM_GENERATION_2N) {
 		cxlvm_error_set(err, -EINVAL, "sim: generation %u is not known", generation);
 		cxlvm_error_hint(err, "generations are 2 to 6, and %u for 2n",
@@ -276,8 +282,8 @@ static int check_config(const struct cxlvm_sim_config *config, unsigned int gene
 	return 0;
 }
 
-int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport *out,
-		   struct cxlvm_error *err)
+static int open_sim(const struct cxlvm_sim_config *config, struct cxlvm_transport *out,
+		    struct cxlvm_error *err)
 {
 	unsigned int generation = config->generation ? config->generation : 5;
 	struct swdev_config settings = {
@@ -285,10 +291,13 @@ int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport
 		.serial = config->serial,
 		.base = { SIM_HOST_BASE },
 	};
+	struct shape_quirks quirks;
 	struct sim *sim;
 	int ret;
 
 	ret = check_config(config, generation, err);
+	if (!ret)
+		ret = sim_quirks(config, &quirks, err);
 	if (ret)
 		return ret;
 	sim = calloc(1, sizeof(*sim));
@@ -302,8 +311,10 @@ int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport
 	ret = swdev_init(&sim->dev, &settings);
 	if (!ret)
 		ret = kernel_shape_init(&sim->shape, &sim->dev, generation, sim->page_size);
-	if (!ret)
+	if (!ret) {
+		kernel_shape_set_quirks(&sim->shape, &quirks);
 		kernel_shape_open(&sim->shape);
+	}
 	if (ret)
 		cxlvm_error_set(err, ret, "sim: size %" PRIu64 ", generation %u: %s",
 				config->memory_size, generation, strerror(-ret));
@@ -319,4 +330,14 @@ int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport
 		.transport = &sim_transport,
 	};
 	return 0;
+}
+
+int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport *out,
+		   struct cxlvm_error *err)
+{
+	struct cxlvm_sim_config whole = { .size = config->size };
+
+	/* What an older caller does not know is 0. */
+	memcpy(&whole, config, config->size < sizeof(whole) ? config->size : sizeof(whole));
+	return open_sim(&whole, out, err);
 }

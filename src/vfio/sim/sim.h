@@ -41,6 +41,10 @@ int sim_irq_disable(void *device, uint32_t index);
 int sim_dma_map(void *device, const struct cxlvm_dma_range *range, struct cxlvm_error *err);
 int sim_dma_unmap(void *device, struct cxlvm_iova base, uint64_t size);
 
+/* sim/quirks.c: what the configuration asks for. -EINVAL for what is unknown or contradicts itself. */
+int sim_quirks(const struct cxlvm_sim_config *config, struct shape_quirks *out,
+	       struct cxlvm_error *err);
+
 /* Read (out NULL) or write (in NULL) device memory: all of len bytes or a negative errno. */
 int sim_memory_transfer(struct sim *sim, uint64_t offset, void *in, const void *out, size_t len);
 
