@@ -81,9 +81,32 @@ static bool parse_memory_file(const char *value, struct device_config *device)
 	return value[0];
 }
 
+static bool parse_quirk(const char *value, struct device_config *device)
+{
+	for (unsigned int i = 0; cxlvm_sim_quirk_name(i); i++) {
+		if (strcmp(value, cxlvm_sim_quirk_name(i)))
+			continue;
+		device->quirks |= (uint64_t)1 << i;
+		return true;
+	}
+	return false;
+}
+
+/* All names: the library has the list. */
+static const char *quirk_names(void)
+{
+	static char names[512];
+	size_t n = 0;
+
+	for (unsigned int i = 0; cxlvm_sim_quirk_name(i) && n < sizeof(names); i++)
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i ? ", " : "one of ",
+				      cxlvm_sim_quirk_name(i));
+	return names;
+}
+
 static const struct device_key {
 	const char *name;
-	const char *values; /* what is accepted */
+	const char *values; /* what is accepted; NULL: quirks */
 	const char *help;
 	bool (*parse)(const char *value, struct device_config *device);
 } keys[] = {
@@ -105,7 +128,14 @@ static const struct device_key {
 	{ "allow-slow", "off or on", "take memory that cannot be mapped, without using it",
 	  parse_allow_slow },
 	{ "memory-file", "the path of a file", "which holds the device memory", parse_memory_file },
+	{ "quirk", NULL, "what its kernel does differently or wrong, for tests; repeatable",
+	  parse_quirk },
 };
+
+static const char *values_of(const struct device_key *key)
+{
+	return key->values ? key->values : quirk_names();
+}
 
 static bool parse_key(struct parser *parser, struct device_config *device, const char *name,
 		      const char *value)
@@ -121,7 +151,7 @@ static bool parse_key(struct parser *parser, struct device_config *device, const
 			return parse_refuse(parser,
 					    "--device: %s '%s' is not accepted\n"
 					    "  hint: %s is %s",
-					    name, value, name, keys[i].values);
+					    name, value, name, values_of(&keys[i]));
 		}
 		snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", keys[i].name);
 	}
@@ -168,6 +198,6 @@ bool device_options_parse(struct parser *parser, const char *value)
 void device_options_help(FILE *to)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		fprintf(to, "          %s: %s\n              %s\n", keys[i].name, keys[i].values,
-			keys[i].help);
+		fprintf(to, "          %s: %s\n              %s\n", keys[i].name,
+			values_of(&keys[i]), keys[i].help);
 }

@@ -21,6 +21,7 @@ static int open_sim(struct device *device, const struct device_config *config,
 		/* A plan leaves nothing behind. */
 		.memory_file = device->vm->config->plan ? NULL : config->memory_file,
 		.serial = device->bridge->uid,
+		.quirks = config->quirks,
 	};
 	int code = cxlvm_sim_open(&sim, &device->transport, err);
 

@@ -28,6 +28,7 @@ struct device_config {
 	const char *window; /* NULL: named after the device */
 	bool require_dma;
 	bool allow_slow;
+	uint64_t quirks; /* of the sim: bit n is quirk n */
 };
 
 struct device {

@@ -52,6 +52,18 @@ no_kvm_permission() {
 		--device $DEVICE
 }
 
+# the names as the hint has them
+quirks_are_listed() {
+	on_scene "$CXLVM" plan --device sim,size=256M,quirk=
+	sed -n 's/^ *hint: quirk is one of //p' "$WORK/err" | tr -d ' ' | tr ',' '\n' >"$WORK/quirks"
+	want_equal "number of quirks" 18 "$(wc -l <"$WORK/quirks")"
+	"$CXLVM" help run >"$WORK/help"
+	while read -r quirk; do
+		want_text "help" "[ ,]$quirk(,|$)" "$WORK/help"
+		want_text "manual" "^\\.BR $(echo "$quirk" | sed 's/-/\\\\-/g') " man/cxlvm-run.1
+	done <"$WORK/quirks"
+}
+
 no_memory_file_left() {
 	refused 1 'text' -- "$CXLVM" run --kernel "$F/text" --device "$DEVICE,memory-file=here"
 	# refused later, when windows are placed
@@ -141,6 +153,15 @@ prepare
 		-- "$CXLVM" plan --device $DEVICE,colour=blue
 	check "device: two windows of one name" refused 1 'sim1.*window fast' 'name of its own' -- \
 		"$CXLVM" plan --device $DEVICE,window=fast --device $DEVICE,window=fast
+	check "device: unknown quirk" refused 2 'quirk.*slow' 'no-mmap,.*, decoder-lost$' -- \
+		"$CXLVM" run $K --device $DEVICE,quirk=slow
+	check "device: quirks that exclude each other" refused 1 'base-zero and base-host' -- \
+		"$CXLVM" plan --device $DEVICE,quirk=base-zero,quirk=base-host
+	check "device: help and manual name all quirks" quirks_are_listed
+	check "device: quirk that makes the device unusable" refused 1 'mmap' -- \
+		"$CXLVM" plan --device $DEVICE,quirk=no-mmap
+	check "device: quirks that make no difference" "$CXLVM" plan --json \
+		--device $DEVICE,generation=3,quirk=base-zero,quirk=shadow-lost
 	check "device: memory file cannot be made" refused 1 'nowhere/file' -- \
 		"$CXLVM" run $K --device $DEVICE,memory-file=/nowhere/file
 	check "memory: too little" refused 1 'memory.*16 MiB.*64 MiB' -- "$CXLVM" run $K --memory 16M
