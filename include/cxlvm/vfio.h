@@ -82,6 +82,12 @@ struct cxlvm_device_ops {
 	 * Without it the library derives the answer from the real decoder.
 	 */
 	int (*usable)(void *device);
+
+	/*
+	 * Optional. Why usable says 0: one error with message (and hint), else nothing. For the
+	 * event that tells of it.
+	 */
+	void (*why_unusable)(void *device, struct cxlvm_error *err);
 };
 
 /* Memory of the host that a device may reach by DMA. */
@@ -124,6 +130,15 @@ struct cxlvm_transport_ops {
 	 */
 	int (*dma_map)(void *device, const struct cxlvm_dma_range *range, struct cxlvm_error *err);
 	int (*dma_unmap)(void *device, struct cxlvm_iova base, uint64_t size);
+
+	/*
+	 * Optional both, for devices behind a socket. poll_fd is the transport's, stays the same
+	 * until close, and polls readable (POLLIN) when service has something to do. service never
+	 * waits for the peer: 0, or -ENODEV when the device is gone - the host then calls
+	 * cxlvm_endpoint_recheck. It may be called at any time from any thread.
+	 */
+	int (*poll_fd)(void *device);
+	int (*service)(void *device);
 };
 
 /* An opened device: copied by value, valid until transport->close. */
@@ -132,6 +147,50 @@ struct cxlvm_transport {
 	const struct cxlvm_device_ops *ops;
 	const struct cxlvm_transport_ops *transport;
 };
+
+/*
+ * The vfio-user transport: a device that a server process offers on a UNIX socket.
+ *
+ * Waiting. The server has timeout_ms for the answer to a message, and once more for the rest of
+ * an answer that has begun; for the whole of open, or of a reconnect, twice that. A server that
+ * takes longer, breaks the framing or closes is given up: its socket is shut down and not used
+ * again, since a late answer could be mistaken for another one.
+ *
+ * Threads. All calls for one device may come from any thread. They take turns on the socket (a
+ * mutex of this device, held for one message and its answer), so that a register read waits at
+ * most for the messages before it, and no longer than for one server that does not answer.
+ *
+ * Loss. A server that was given up or has gone: every call fails with -ENODEV (a guest's register
+ * reads then answer all ones), usable says 0, poll_fd gets readable. Memory mapped from it stays
+ * mapped in this process, and is not taken away from under a guest, but nobody serves it: the
+ * engine makes it dark in cxlvm_endpoint_recheck. reset connects again, re-reads device and region
+ * info, announces memory and eventfds again, and maps the new memory at the old addresses. A
+ * server that then has regions of another kind or size, or other interrupts, is refused (-ESTALE)
+ * and the device stays lost.
+ *
+ * Memory. A descriptor for a region must be a regular file that covers the region's mappable
+ * areas; it is sealed against shrinking where the file can be sealed. Where it cannot, a file cut
+ * short later makes a vCPU's access fail, and usable says 0 from then on.
+ *
+ * DMA. Ranges with fd are mapped by the server. Ranges without are read and written by messages of
+ * the server, which are answered while a call waits, and in service: a host with such ranges has
+ * to poll. eventfds given to irq_set are kept (duplicated) until replaced.
+ */
+struct cxlvm_user_config {
+	size_t size;             /* sizeof(struct cxlvm_user_config) */
+	const char *path;        /* of the socket, at most 107 bytes; copied */
+	unsigned int timeout_ms; /* 1 to 600000; 0 means 5000 */
+	uint64_t page_size;      /* of the host; 0 means the one of this machine */
+};
+
+/*
+ * Connect to a server and read all about its device. On success *out is filled and belongs to the
+ * caller, as from cxlvm_sim_open. Errors: -EINVAL (configuration), -ENOENT, -ECONNREFUSED, -EACCES
+ * (socket), -EPROTONOSUPPORT (version), -ETIMEDOUT, -EPROTO (what the server says cannot be),
+ * -ENODEV (it went away), -ENOMEM, -EMFILE, or what the server answered.
+ */
+CXLVM_PUBLIC int cxlvm_user_open(const struct cxlvm_user_config *config,
+				 struct cxlvm_transport *out, struct cxlvm_error *err);
 
 /*
  * Generation "2n" for the sim: the interface of generation 2 as some kernels ship it, which keep

@@ -190,6 +190,13 @@ int kernel_decoder_program(struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
 			   struct kernel_decoder *before, struct cxlvm_error *err);
 void kernel_decoder_restore(struct cxlvm_endpoint *ep, const struct kernel_decoder *before);
 
+/*
+ * The error of a device that cannot be used: what happened, and why if the device can tell; code,
+ * unless the device has a better one. Returns the code of the error.
+ */
+int endpoint_unusable(struct cxlvm_endpoint *ep, int code, const char *what,
+		      struct cxlvm_error *err);
+
 /* Warnings are dropped and counted when there are too many (P8). */
 void endpoint_event(struct cxlvm_endpoint *ep, enum cxlvm_event_kind kind, int code,
 		    const char *text);

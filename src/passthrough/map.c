@@ -203,8 +203,7 @@ int endpoint_memory_space_on(struct cxlvm_endpoint *ep, bool *was, struct cxlvm_
 			(void)write_command(ep, command);
 	}
 	if (ret)
-		return cxlvm_error_set(err, ret, "%s: access to the PCI command register: %s",
-				       ep->name, strerror(-ret));
+		return endpoint_unusable(ep, ret, "access to the PCI command register", err);
 	return 0;
 }
 

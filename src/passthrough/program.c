@@ -92,8 +92,7 @@ static int ask_once(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 {
 	/* Negative: the device does not know, and the decoder tells. */
 	if (ep->ops.usable && !ep->ops.usable(ep->device))
-		return cxlvm_error_set(err, -ENXIO, "%s: the device memory is not usable",
-				       ep->name);
+		return endpoint_unusable(ep, -ENXIO, "the device memory is not usable", err);
 	return vfio_decoder_check(&ep->ops, ep->device, &ep->desc, err);
 }
 

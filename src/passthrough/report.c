@@ -2,6 +2,7 @@
 /* What an endpoint tells its host: events, at a bounded rate where a guest can cause them; traces. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "passthrough/endpoint.h"
 
@@ -75,4 +76,19 @@ void endpoint_trace(struct cxlvm_endpoint *ep, enum cxlvm_trace_id id, const uin
 	trace_probe(id, ep->name, trace.args);
 	if (ep->host_ops.trace && trace_is_on(&ep->machine->trace, id))
 		ep->host_ops.trace(ep->host, &trace);
+}
+
+int endpoint_unusable(struct cxlvm_endpoint *ep, int code, const char *what,
+		      struct cxlvm_error *err)
+{
+	struct cxlvm_error why = CXLVM_ERROR_INIT;
+
+	if (ep->ops.why_unusable)
+		ep->ops.why_unusable(ep->device, &why);
+	if (!why.code)
+		return cxlvm_error_set(err, code, "%s: %s: %s", ep->name, what, strerror(-code));
+	cxlvm_error_set(err, why.code, "%s: %s: %s", ep->name, what, why.message);
+	if (why.hint[0])
+		cxlvm_error_hint(err, "%s", why.hint);
+	return why.code;
 }

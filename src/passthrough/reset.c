@@ -179,8 +179,7 @@ int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind k
 	result = reset_again(ep, kind, result);
 	/* A reset that is known to have failed leaves what the last user of the memory stored. */
 	if (result < 0)
-		ret = cxlvm_error_set(&local, result, "%s: the device could not be reset: %s",
-				      ep->name, strerror(-result));
+		ret = endpoint_unusable(ep, result, "the device could not be reset", &local);
 	else if (ep->desc.n_areas)
 		ret = endpoint_program(ep, kind, &local);
 	if (ret) {
@@ -225,7 +224,8 @@ int cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
 	}
 	if (ep->revoked)
 		return 0;
-	cxlvm_error_set(&err, -ENXIO, "%s: the device took its memory away", ep->name);
+	if (!err.code)
+		endpoint_unusable(ep, -ENXIO, "the device took its memory away", &err);
 	snprintf(ep->unusable, sizeof(ep->unusable), "%s", err.message);
 	ep->revoked = true;
 	endpoint_map_disable(ep, CXLVM_MAP_USABLE);

@@ -130,3 +130,18 @@ int answer_region_info(const struct cxlvm_device_ops *ops, void *device, uint32_
 
 	return fetch(&q, answer, err);
 }
+
+int answer_sparse_count(const struct answer *answer, const struct capability *cap, uint32_t region,
+			uint32_t *n, struct cxlvm_error *err)
+{
+	if (cap->room < UAPI_SPARSE_AREAS)
+		return cxlvm_error_set(err, -EPROTO,
+				       "region %u: sparse capability of %u bytes, %u needed",
+				       region, cap->room, UAPI_SPARSE_AREAS);
+	*n = answer_u32(answer, cap->offset + UAPI_SPARSE_COUNT);
+	if (*n > (cap->room - UAPI_SPARSE_AREAS) / UAPI_SPARSE_AREA)
+		return cxlvm_error_set(err, -EPROTO,
+				       "region %u: %u mappable areas do not fit in %u bytes",
+				       region, *n, cap->room);
+	return 0;
+}

@@ -37,6 +37,10 @@ int answer_region_info(const struct cxlvm_device_ops *ops, void *device, uint32_
 /* The first capability with this id, or NULL. */
 const struct capability *answer_find(const struct answer *answer, uint16_t id);
 
+/* How many areas the sparse capability cap of a region really has room for: *n, or -EPROTO. */
+int answer_sparse_count(const struct answer *answer, const struct capability *cap, uint32_t region,
+			uint32_t *n, struct cxlvm_error *err);
+
 /* Fields; the caller has checked that they are inside. */
 uint32_t answer_u32(const struct answer *answer, uint32_t offset);
 uint64_t answer_u64(const struct answer *answer, uint32_t offset);

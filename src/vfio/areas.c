@@ -34,28 +34,12 @@ static int add_area(struct vfio_description *desc, uint64_t offset, uint64_t siz
 	return 0;
 }
 
-/* How many areas a sparse capability really has. */
-static int sparse_count(const struct answer *answer, const struct capability *cap, uint32_t region,
-			uint32_t *n, struct cxlvm_error *err)
-{
-	if (cap->room < UAPI_SPARSE_AREAS)
-		return cxlvm_error_set(err, -EPROTO,
-				       "region %u: sparse capability of %u bytes, %u needed",
-				       region, cap->room, UAPI_SPARSE_AREAS);
-	*n = answer_u32(answer, cap->offset + UAPI_SPARSE_COUNT);
-	if (*n > (cap->room - UAPI_SPARSE_AREAS) / UAPI_SPARSE_AREA)
-		return cxlvm_error_set(err, -EPROTO,
-				       "region %u: %u mappable areas do not fit in %u bytes",
-				       region, *n, cap->room);
-	return 0;
-}
-
 static int read_sparse(const struct reader *reader, const struct answer *answer,
 		       const struct capability *cap, struct vfio_description *desc,
 		       struct cxlvm_error *err)
 {
 	uint32_t n = 0;
-	int ret = sparse_count(answer, cap, desc->memory_region, &n, err);
+	int ret = answer_sparse_count(answer, cap, desc->memory_region, &n, err);
 
 	if (ret)
 		return ret;
@@ -155,7 +139,7 @@ static int check_hole(const struct answer *answer, uint32_t bar, uint64_t offset
 				       "BAR %u can be mapped as a whole, component registers at "
 				       "0x%" PRIx64 "+0x%" PRIx64 " included",
 				       bar, offset, length);
-	ret = sparse_count(answer, sparse, bar, &n, err);
+	ret = answer_sparse_count(answer, sparse, bar, &n, err);
 	for (uint32_t i = 0; i < n && !ret; i++) {
 		uint32_t at = sparse->offset + UAPI_SPARSE_AREAS + i * UAPI_SPARSE_AREA;
 		uint64_t area = answer_u64(answer, at), size = answer_u64(answer, at + 8);

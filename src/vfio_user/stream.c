@@ -111,7 +111,7 @@ static void note_lost_fds(struct vu_stream *stream)
 		fds->lost = true;
 }
 
-ssize_t vu_stream_receive(struct vu_stream *stream)
+static ssize_t receive(struct vu_stream *stream, int flags)
 {
 	union control control;
 	struct iovec iov;
@@ -135,9 +135,7 @@ ssize_t vu_stream_receive(struct vu_stream *stream)
 		return -EPROTO;
 	iov.iov_base = stream->buffer + stream->end;
 	iov.iov_len = stream->capacity - stream->end;
-	do {
-		n = recvmsg(stream->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+	n = recvmsg(stream->fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 	stream->end += (size_t)n;
@@ -147,6 +145,21 @@ ssize_t vu_stream_receive(struct vu_stream *stream)
 	if (msg.msg_flags & MSG_CTRUNC)
 		note_lost_fds(stream);
 	return n;
+}
+
+ssize_t vu_stream_receive(struct vu_stream *stream)
+{
+	ssize_t n;
+
+	do {
+		n = receive(stream, MSG_DONTWAIT);
+	} while (n == -EINTR);
+	return n;
+}
+
+ssize_t vu_stream_receive_wait(struct vu_stream *stream)
+{
+	return receive(stream, 0);
 }
 
 /* Give the message at start what came with it. */

@@ -53,6 +53,12 @@ void vu_stream_finish(struct vu_stream *stream);
 ssize_t vu_stream_receive(struct vu_stream *stream);
 
 /*
+ * The same, for a caller that has nothing else to do: waits as long as the socket's SO_RCVTIMEO
+ * says (then -EAGAIN), or until a signal (-EINTR).
+ */
+ssize_t vu_stream_receive_wait(struct vu_stream *stream);
+
+/*
  * The next whole message: 1 and *message, whose descriptors the caller takes or closes; 0: none yet,
  * receive more; -EPROTO: this stream cannot go on (vu_header_check).
  */

@@ -216,6 +216,14 @@ static int tap_usable(void *opaque)
 	return tap_leave(tap, &entry, NULL, 0);
 }
 
+/* Asks nothing of the device: not counted, and it does not fail. */
+static void tap_why_unusable(void *opaque, struct cxlvm_error *err)
+{
+	struct tap *tap = opaque;
+
+	tap->inner->why_unusable(tap->device, err);
+}
+
 void tap_init(struct tap *tap, const struct cxlvm_device_ops *inner, void *device,
 	      struct journal *journal, struct faults *faults, unsigned int index)
 {
@@ -235,6 +243,7 @@ void tap_init(struct tap *tap, const struct cxlvm_device_ops *inner, void *devic
 		.unmap = tap_unmap,
 		.dma_buf = inner->dma_buf ? tap_dma_buf : NULL,
 		.usable = inner->usable ? tap_usable : NULL,
+		.why_unusable = inner->why_unusable ? tap_why_unusable : NULL,
 	};
 }
 
