@@ -199,7 +199,7 @@ bool cxlvm_endpoint_config_write_begin(struct cxlvm_endpoint *ep, uint32_t offse
 	/* A kernel that would only pretend is not asked. */
 	if (!endpoint_kernel_does_cxl_reset(ep))
 		replace(&w, dvsec + CONTROL2_OFFSET, row_bits(ROW(CXLDEV_INITIATE_RESET)), 0);
-	*device_value = w.value;
+	*device_value = ep->write_device_value = w.value;
 	return true;
 }
 
@@ -271,6 +271,25 @@ static void finish_cxl_reset(struct cxlvm_endpoint *ep)
 	__atomic_store_n(&ep->state.dvsec_status2, row_bits(ROW(outcome)), __ATOMIC_RELAXED);
 }
 
+/*
+ * Generation 3 takes only the first of two 16-bit registers that one write covers: the second is
+ * written again, alone (contract 12).
+ */
+static void write_second_register(struct cxlvm_endpoint *ep, const struct config_write *w)
+{
+	uint32_t at = w->offset + 2 - ep->desc.dvsec;
+
+	if (ep->desc.generation != 3 || w->length != 4 || w->offset < ep->desc.dvsec)
+		return;
+	for (unsigned int i = 0; i < DVSEC_DEVICE_ROWS; i++) {
+		if (ROW(i)->offset != at || ROW(i)->width != 2)
+			continue;
+		/* A device that refuses a write loses it. */
+		(void)endpoint_dvsec_write16(ep, at, (uint16_t)(ep->write_device_value >> 16));
+		return;
+	}
+}
+
 void cxlvm_endpoint_config_write_end(struct cxlvm_endpoint *ep)
 {
 	struct config_write w = { ep->write_offset, ep->write_length, ep->write_value };
@@ -279,8 +298,10 @@ void cxlvm_endpoint_config_write_end(struct cxlvm_endpoint *ep)
 	ep->write_length = 0;
 	if (!w.length || is_dark(ep))
 		return;
-	if (ranges_overlap(w.offset, w.length, ep->desc.dvsec, DVSEC_DEVICE_SIZE))
+	if (ranges_overlap(w.offset, w.length, ep->desc.dvsec, DVSEC_DEVICE_SIZE)) {
+		write_second_register(ep, &w);
 		write_virtual(ep, &w);
+	}
 	switch (ep->write_kind) {
 	case CXLVM_RESET_CXL:
 		finish_cxl_reset(ep);

@@ -77,6 +77,7 @@ struct cxlvm_endpoint {
 	uint32_t write_offset;
 	unsigned int write_length;
 	uint32_t write_value;
+	uint32_t write_device_value; /* what the device was to get */
 	enum cxlvm_reset_kind write_kind;
 
 	struct cxlvm_endpoint_counters counters;

@@ -121,8 +121,8 @@ int reader_memory_areas(const struct reader *reader, struct vfio_description *de
 }
 
 /*
- * What the register region serves must not be mappable through the BAR (OVL-3). The list may have
- * any number of areas, none included, in any order.
+ * The pages of what the register region serves must not be mappable through the BAR (OVL-3): they
+ * are trapped as a whole. The list may have any number of areas, none included, in any order.
  */
 static int check_hole(const struct answer *answer, uint32_t bar, uint64_t offset, uint64_t length,
 		      struct cxlvm_error *err)
@@ -148,8 +148,8 @@ static int check_hole(const struct answer *answer, uint32_t bar, uint64_t offset
 		    ranges_overlap(area, size, offset, length))
 			ret = cxlvm_error_set(err, -EPROTO,
 					      "BAR %u: mappable area 0x%" PRIx64 "+0x%" PRIx64
-					      " is empty, outside or over the component "
-					      "registers at 0x%" PRIx64 "+0x%" PRIx64,
+					      " is empty, outside or over the pages of the "
+					      "component registers at 0x%" PRIx64 "+0x%" PRIx64,
 					      bar, area, size, offset, length);
 	}
 	return ret;
@@ -159,6 +159,7 @@ int reader_component_bar(const struct reader *reader, uint32_t bar, uint64_t off
 			 uint64_t length, uint64_t *bar_size, struct cxlvm_error *err)
 {
 	struct answer answer;
+	uint64_t first, end;
 	uint32_t address;
 	int ret;
 
@@ -184,5 +185,7 @@ int reader_component_bar(const struct reader *reader, uint32_t bar, uint64_t off
 				       "component registers at 0x%" PRIx64 "+0x%" PRIx64
 				       " are outside BAR %u of 0x%" PRIx64,
 				       offset, length, bar, *bar_size);
-	return check_hole(&answer, bar, offset, length, err);
+	first = align_down(offset, reader->page_size);
+	end = align_down(offset + length + (reader->page_size - 1), reader->page_size);
+	return check_hole(&answer, bar, first, end - first, err);
 }

@@ -99,6 +99,9 @@ void fake_add_capabilities(struct fake *fake);
 /* Memory in two mappable areas of one half each, the upper one listed first. */
 void fake_split_memory(struct fake *fake);
 
+/* The mappable areas of the component BAR as a kernel with larger pages lists them. */
+void fake_set_page_size(struct fake *fake, uint64_t page_size);
+
 /* fake_rules.c: what writes do to the kernel's decoder, by offset in the HDM block. */
 void fake_write_2(struct fake *fake, unsigned int hdm_offset, uint32_t value);
 void fake_write_3(struct fake *fake, unsigned int hdm_offset, uint32_t value);

@@ -273,3 +273,26 @@ void fake_fill_rfc(struct fake *fake, unsigned int which)
 	fake->memory_region = 9;
 	fake->registers_region = FAKE_REGIONS_MAX; /* none */
 }
+
+void fake_set_page_size(struct fake *fake, uint64_t page_size)
+{
+	uint64_t lower_end = 0x11100 / page_size * page_size;
+	uint64_t upper = (0x11130 + page_size - 1) / page_size * page_size;
+	uint8_t *list = fake->regions[2].bytes + 0x20;
+
+	/* generations 2 and 3: up to the block, whose 64 KiB are whole pages of any size */
+	if (fake->generation < 4)
+		return;
+	fake_put(list + 8, 4, upper < 0x20000 ? 2 : 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		bool is_lower = fake_get(list + 0x10 + 16 * i, 8) == 0;
+
+		fake_put(list + 0x10 + 16 * i, 8, is_lower ? 0 : upper);
+		fake_put(list + 0x18 + 16 * i, 8, is_lower ? lower_end : 0x20000 - upper);
+	}
+	/* the only one that is left comes first */
+	if (upper == 0x20000 && fake_get(list + 0x10, 8)) {
+		fake_put(list + 0x10, 8, 0);
+		fake_put(list + 0x18, 8, lower_end);
+	}
+}

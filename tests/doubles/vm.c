@@ -192,8 +192,8 @@ static void find_hdm(struct vm_device *device)
 
 	assert_true(n >= 1 && n <= 8);
 	for (size_t i = 0; i < n; i++) {
-		for (uint64_t at = spans[i].offset; at < spans[i].offset + spans[i].size;
-		     at += 4096) {
+		for (uint64_t at = (spans[i].offset + 4095) & ~4095ull;
+		     at < spans[i].offset + spans[i].size; at += 4096) {
 			uint64_t header =
 				cxlvm_endpoint_reg_read(device->endpoint, spans[i].bar, at, 4);
 

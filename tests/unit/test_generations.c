@@ -119,6 +119,7 @@ static void ovl2_w31_spans_by_page_size(void **state)
 
 		vm->devices[0].config.page_size = pages[i];
 		vm->devices[0].recorder.page_size = pages[i];
+		fake_set_page_size(vm->devices[0].below.fake, pages[i]);
 		assert_int_equal(vm_start(vm, NULL), 0);
 		assert_int_equal(cxlvm_endpoint_spans(vm->devices[0].endpoint, &span, 1), 1);
 		assert_int_equal(span.offset, block                ? 0x10000

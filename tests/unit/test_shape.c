@@ -75,6 +75,7 @@ static void ovl2_large_host_pages_trap_the_whole_block(void **state)
 
 	vm->devices[0].config.page_size = 0x10000;
 	vm->devices[0].recorder.page_size = 0x10000;
+	fake_set_page_size(fake_of(vm), 0x10000);
 	assert_int_equal(vm_start(vm, NULL), 0);
 	assert_int_equal(cxlvm_endpoint_spans(vm->devices[0].endpoint, &span, 1), 1);
 	assert_int_equal(span.offset, 0x10000);

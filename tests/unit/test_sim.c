@@ -119,6 +119,66 @@ static void sim_memory_is_the_file(void **state)
 	unlink(path);
 }
 
+/* MAP-1: the mapping of device memory, as the kernel describes it. */
+struct mapping {
+	char permissions[8];
+	unsigned long resident; /* KiB */
+	char flags[256];
+};
+
+static bool find_mapping(const void *address, struct mapping *mapping)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "r");
+	char line[512], permissions[8];
+	bool inside = false, found = false;
+
+	assert_non_null(smaps);
+	memset(mapping, 0, sizeof(*mapping));
+	while (fgets(line, sizeof(line), smaps)) {
+		unsigned long first, end;
+
+		if (sscanf(line, "%lx-%lx %7s", &first, &end, permissions) == 3) {
+			inside = (uintptr_t)address >= first && (uintptr_t)address < end;
+			found = found || inside;
+			if (inside)
+				memcpy(mapping->permissions, permissions, sizeof(permissions));
+		}
+		if (inside && sscanf(line, "Rss: %lu kB", &mapping->resident) == 1)
+			continue;
+		if (inside && !strncmp(line, "VmFlags:", 8))
+			snprintf(mapping->flags, sizeof(mapping->flags), "%.255s", line + 8);
+	}
+	fclose(smaps);
+	return found;
+}
+
+static void map1_shared_untouched_not_dumped_not_inherited(void **state)
+{
+	struct cxlvm_sim_config config = good();
+	struct cxlvm_map_request request = { .size = FAKE_MEMORY_SIZE,
+					     .guest = { 0x140000000 },
+					     .alignment = 2 << 20 };
+	struct cxlvm_transport transport;
+	struct mapping mapping;
+	void *address = NULL;
+
+	(void)state;
+	assert_int_equal(cxlvm_sim_open(&config, &transport, NULL), 0);
+	request.region = memory_region(&transport);
+	assert_int_equal(transport.ops->map(transport.device, &request, &address), 0);
+	assert_true(find_mapping(address, &mapping));
+	assert_string_equal(mapping.permissions, "rw-s");
+	/* nobody touched it, neither by hand nor by populating or locking it */
+	assert_int_equal(mapping.resident, 0);
+	assert_null(strstr(mapping.flags, " lo"));
+	assert_non_null(strstr(mapping.flags, " dd")); /* MADV_DONTDUMP */
+	assert_non_null(strstr(mapping.flags, " dc")); /* MADV_DONTFORK */
+	assert_null(strstr(mapping.flags, " mg"));     /* MADV_MERGEABLE */
+	transport.ops->unmap(transport.device, address, request.size);
+	assert_false(find_mapping(address, &mapping));
+	transport.transport->close(transport.device);
+}
+
 enum { DIRECTION = 0x08, VECTOR = 0x0c, SOURCE = 0x10, DESTINATION = 0x18, LENGTH = 0x20 };
 enum { DOORBELL = 0x24, STATUS = 0x28, BYTES = 0x2c };
 enum { TO_DEVICE = 0, FROM_DEVICE = 1, INTERRUPT = 0x100 };
@@ -428,6 +488,7 @@ int main(void)
 		cmocka_unit_test(sim_refuses_bad_options),
 		cmocka_unit_test(sim_cannot_open_a_file_that_cannot_be),
 		cmocka_unit_test(sim_memory_is_the_file),
+		cmocka_unit_test(map1_shared_untouched_not_dumped_not_inherited),
 		cmocka_unit_test(content_after_a_reset_by_generation),
 		cmocka_unit_test(dma_copies_guest_memory),
 		cmocka_unit_test(dma_stays_inside_what_is_mapped),
