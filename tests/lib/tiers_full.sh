@@ -36,3 +36,31 @@ tier_mutants() {
 	say "mutants: seeded breakages, each has to be noticed by a unit test"
 	run_tap mutants 7200 sh tests/mutants/run.sh "$BUILD/mutants"
 }
+
+FUZZ_TARGETS='decode device guest options window'
+
+# build_fuzz - the targets and what they need
+build_fuzz() {
+	configure_in fuzz --native-file tests/lib/clang.ini -Dfuzz=true -Doptimization=1 \
+		-Db_sanitize=address,undefined -Db_lundef=false
+	# shellcheck disable=SC2046 # a list of targets
+	logged compile-fuzz "building $BUILD/fuzz" ninja -C "$BUILD/fuzz" fuzz/registers.dict \
+		tests/unit/images $(printf 'fuzz/fuzz_%s ' $FUZZ_TARGETS)
+}
+
+# fuzz SECONDS TARGET...
+fuzz() {
+	build_fuzz
+	seconds=$1
+	shift
+	run_tap fuzz $((($# + 1) * (seconds + 60))) \
+		sh fuzz/run.sh "$BUILD/fuzz" "$BUILD/fuzz-work" "$seconds" "$@"
+	sed -n 's/^# \(.* edges\)$/  fuzz: \1/p' "$(log_of fuzz)"
+}
+
+# fuzz_target and fuzz_seconds: from the command line of ./dev fuzz
+tier_fuzz() {
+	say "fuzz: ${fuzz_seconds:=30} s each: ${fuzz_target:=$FUZZ_TARGETS}"
+	# shellcheck disable=SC2086 # a list of targets
+	fuzz "$fuzz_seconds" $fuzz_target
+}
