@@ -10,6 +10,9 @@
 #define HDM_IN_BLOCK (CM_OFFSET + SWDEV_HDM_OFFSET)
 #define HDM_IN_BAR   (SWDEV_BLOCK_OFFSET + HDM_IN_BLOCK)
 
+/* shape.c: the row of a generation, NULL for none. */
+const struct shape_facts *shape_facts_of(unsigned int generation);
+
 /* shadow.c: the rules for writes to the kernel's decoder, by generation. */
 void shadow_write_2(uint32_t *hdm, uint32_t at, uint32_t value);
 void shadow_write_3(uint32_t *hdm, uint32_t at, uint32_t value);

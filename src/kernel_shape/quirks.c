@@ -14,7 +14,9 @@
 void kernel_shape_set_quirks(struct kernel_shape *shape, const struct shape_quirks *quirks)
 {
 	struct shape_facts *facts = &shape->facts;
+	bool zeroed_base = facts->zeroes_base;
 
+	*facts = *shape_facts_of(facts->generation);
 	shape->quirks = *quirks;
 	facts->no_memory_mmap |= quirks->no_mmap;
 	if (quirks->base_zero || quirks->base_host)
@@ -31,8 +33,9 @@ void kernel_shape_set_quirks(struct kernel_shape *shape, const struct shape_quir
 		facts->space = SPACE_ERROR;
 	if (quirks->space_off_ones)
 		facts->space = SPACE_ONES;
-	/* What was sampled when the driver took the device, by the facts of now. */
-	shadow_sample(shape);
+	/* What was sampled before, by the facts of now. */
+	if (facts->zeroes_base != zeroed_base)
+		shadow_sample(shape);
 }
 
 int quirks_before_reset(struct kernel_shape *shape)

@@ -107,14 +107,19 @@ static const struct shape_facts generations[] = {
 	},
 };
 
+const struct shape_facts *shape_facts_of(unsigned int generation)
+{
+	for (unsigned int i = 0; i < sizeof(generations) / sizeof(generations[0]); i++)
+		if (generations[i].generation == generation)
+			return &generations[i];
+	return NULL;
+}
+
 int kernel_shape_init(struct kernel_shape *shape, struct swdev *dev, unsigned int generation,
 		      uint64_t page_size)
 {
-	const struct shape_facts *facts = NULL;
+	const struct shape_facts *facts = shape_facts_of(generation);
 
-	for (unsigned int i = 0; i < sizeof(generations) / sizeof(generations[0]); i++)
-		if (generations[i].generation == generation)
-			facts = &generations[i];
 	if (!facts)
 		return -EINVAL;
 	shape->dev = dev;

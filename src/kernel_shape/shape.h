@@ -81,7 +81,10 @@ struct kernel_shape {
 int kernel_shape_init(struct kernel_shape *shape, struct swdev *dev, unsigned int generation,
 		      uint64_t page_size);
 
-/* From now on this kernel has these quirks; before it is opened. */
+/*
+ * From now on this kernel has these quirks and no others. Those about the kernel's decoder before
+ * the device is opened, the others whenever no call is under way.
+ */
 void kernel_shape_set_quirks(struct kernel_shape *shape, const struct shape_quirks *quirks);
 
 /* Time passes: whoever asks whether memory is usable calls this first. For decoder_late. */

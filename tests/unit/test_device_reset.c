@@ -222,6 +222,41 @@ static void rst_interrupts_are_put_back(void **state)
 	}
 }
 
+/* A server switches them while it runs: what was switched off is gone. */
+static void quirks_can_be_switched_while_open(void **state)
+{
+	const struct shape_quirks fails = { .reset_fails = true },
+				  late = { .decoder_late = true, .times = 2 },
+				  ones = { .space_off_ones = true }, none = { .times = 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
+		struct machine *m = plug(kernels[i]);
+		bool looks = kernels[i] != 3;
+		uint8_t bytes[4] = { 0 };
+
+		kernel_shape_set_quirks(&m->shape, &fails);
+		assert_int_equal(kernel_shape_device_reset(&m->shape), -EIO);
+		assert_false(kernel_shape_memory_usable(&m->shape));
+		kernel_shape_set_quirks(&m->shape, &late);
+		assert_int_equal(kernel_shape_device_reset(&m->shape), 0);
+		assert_int_equal(kernel_shape_memory_usable(&m->shape), !looks);
+		kernel_shape_look(&m->shape);
+		assert_int_equal(kernel_shape_memory_usable(&m->shape), !looks);
+		kernel_shape_look(&m->shape);
+		assert_true(kernel_shape_memory_usable(&m->shape));
+		kernel_shape_set_quirks(&m->shape, &ones);
+		kernel_shape_set_quirks(&m->shape, &none);
+		assert_int_equal(kernel_shape_device_reset(&m->shape), 0);
+		assert_true(kernel_shape_memory_usable(&m->shape));
+		put(m, 4, 0);
+		if (kernels[i] != 6)
+			assert_int_equal(kernel_shape_read(&m->shape, 9, 0, bytes, 4), 0);
+		if (kernels[i] != 5 && kernels[i] != 6)
+			assert_int_not_equal(fake_get(bytes, 4), UINT32_MAX);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +268,7 @@ int main(void)
 		cmocka_unit_test(rst3_guest_reset_by_generation),
 		cmocka_unit_test(write_back_is_the_devices_in_2),
 		cmocka_unit_test(rst_interrupts_are_put_back),
+		cmocka_unit_test(quirks_can_be_switched_while_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,7 @@ static int reach(struct outside *o, uint8_t *array, uint64_t at, void *in, const
 		return -EFAULT;
 	if (in)
 		memcpy(in, array + at, len);
-	else
+	else if (out)
 		memcpy(array + at, out, len);
 	return 0;
 }
