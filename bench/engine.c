@@ -96,13 +96,14 @@ static void scene_open(struct scene *scene, unsigned int n, bool split)
 	fleet_open(&scene->fleet, n, 5, MIB(256));
 	fleet_plan(&scene->fleet, split);
 	fleet_done(&scene->fleet);
-	if (map_init(&scene->map, 2 * n, &err)) {
+	if (map_init(&scene->map, 2 * n, 2, &err)) {
 		fprintf(stderr, "bench: %s\n", err.message);
 		exit(1);
 	}
 	for (unsigned int i = 0; i < n; i++)
 		trap(scene, i);
-	map_publish(&scene->map);
+	map_begin(&scene->map);
+	map_commit(&scene->map);
 	for (unsigned int i = 0; i < ADDRESSES; i++) {
 		unsigned int device;
 
@@ -136,6 +137,8 @@ static void *run_loop(void *opaque)
 {
 	struct loop *loop = opaque;
 	const struct scene *scene = loop->scene;
+	struct map_reader *reader = &scene->map.readers[loop->cpu & 1];
+	struct map_entry entry;
 	uint64_t sum = 0;
 
 	bench_pin(loop->cpu);
@@ -145,11 +148,11 @@ static void *run_loop(void *opaque)
 		uint64_t at = scene->addresses[(i + 512 * loop->cpu) & (ADDRESSES - 1)];
 
 		if (loop->access == ACCESS_READ)
-			sum += map_read(&scene->map, at, 4);
+			sum += map_read(&scene->map, reader, at, 4);
 		else if (loop->access == ACCESS_WRITE)
-			map_write(&scene->map, at - 0x10, 4, i);
+			map_write(&scene->map, reader, at - 0x10, 4, i);
 		else
-			sum += map_lookup(&scene->map, at)->first;
+			sum += map_lookup(&scene->map, reader, at, &entry) + entry.first;
 	}
 	loop->end = bench_now();
 	bench_use(sum);

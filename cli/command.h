@@ -7,10 +7,11 @@
 
 #include <cxlvm/base.h>
 
-/* Exit status of the program; 128 + n besides: run was stopped by signal n. */
+/* Exit status of the program. */
 #define STATUS_OK     0
-#define STATUS_FAILED 1 /* what was asked for cannot work, or did not */
-#define STATUS_USAGE  2 /* it was not understood */
+#define STATUS_FAILED 1   /* what was asked for cannot work, or did not */
+#define STATUS_USAGE  2   /* it was not understood */
+#define STATUS_SIGNAL 128 /* and the number of the signal that stopped a run */
 
 struct command {
 	const char *name;

@@ -54,6 +54,14 @@ static bool parse_phys_bits(struct parser *parser, const char *value)
 			    value, PHYS_BITS_MIN, PHYS_BITS_MAX);
 }
 
+static bool parse_cpus(struct parser *parser, const char *value)
+{
+	if (parse_number(value, 1, VM_CPUS_MAX, &parser->options->config.cpus))
+		return true;
+	return parse_refuse(parser, "--cpus '%s' is not a number of virtual CPUs\n  hint: 1 to %d",
+			    value, VM_CPUS_MAX);
+}
+
 static bool parse_trace(struct parser *parser, const char *value)
 {
 	for (unsigned int i = 0; i < CXLVM_TRACE_COUNT; i++) {
@@ -113,6 +121,7 @@ static const struct option options_table[] = {
 	{ "append", "STRING", "kernel command line, instead of " VM_DEFAULT_APPEND, true, true,
 	  parse_append },
 	{ "memory", "SIZE", "guest RAM, default 512M", true, true, parse_memory },
+	{ "cpus", "N", "virtual CPUs, default 1", true, true, parse_cpus },
 	{ "device", "sim,size=SIZE[,KEY=VALUE...]",
 	  "a software CXL device; repeatable; keys:", true, true, device_options_parse },
 	{ "phys-bits", "N", "guest address width, instead of KVM's", true, true, parse_phys_bits },

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* run.c - cxlvm run: boot a virtual machine and stay until it ends */
+#include <signal.h>
+#include <string.h>
+
 #include "command.h"
 #include "options.h"
 
@@ -12,9 +15,34 @@ static void help(FILE *to)
 	options_help(to, false);
 }
 
+/* How it ended, for whoever started it; and the exit status. */
+static int report(struct vm *vm, const struct vm_end *end, const struct cxlvm_error *err)
+{
+	switch (end->kind) {
+	case VM_END_POWER_OFF:
+		return STATUS_OK;
+	case VM_END_SIGNAL:
+		fprintf(stderr, "cxlvm run: stopped by signal %d (%s)\n", end->signal,
+			strsignal(end->signal));
+		return STATUS_SIGNAL + end->signal;
+	case VM_END_USER:
+		fputs("cxlvm run: stopped from the console\n", stderr);
+		return STATUS_SIGNAL + SIGINT;
+	case VM_END_NOT_STARTED:
+		print_error("run", err);
+		return STATUS_FAILED;
+	case VM_END_FAILED:
+		print_error("run", err);
+		vm_report(vm, end, stderr);
+		return STATUS_FAILED;
+	}
+	return STATUS_FAILED;
+}
+
 static int boot(const struct vm_config *config)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct vm_end end;
 	struct vm *vm;
 	int status;
 
@@ -22,7 +50,8 @@ static int boot(const struct vm_config *config)
 		print_error("run", &err);
 		return STATUS_FAILED;
 	}
-	status = vm_run(vm);
+	(void)vm_run(vm, &end, &err);
+	status = report(vm, &end, &err);
 	vm_destroy(vm);
 	return status;
 }

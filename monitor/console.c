@@ -21,10 +21,15 @@
 static struct termios saved_terminal;
 static volatile sig_atomic_t terminal_is_raw;
 
-static void on_fatal(int signal)
+void console_restore_terminal(void)
 {
 	if (terminal_is_raw)
 		tcsetattr(STDIN_FILENO, TCSANOW, &saved_terminal);
+}
+
+static void on_fatal(int signal)
+{
+	console_restore_terminal();
 	/* SA_RESETHAND: the second one kills. */
 	raise(signal);
 }
@@ -42,7 +47,7 @@ static void terminal_restore(void)
 
 static void terminal_make_raw(void)
 {
-	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
+	static const int fatal[] = { SIGSEGV, SIGILL, SIGFPE, SIGABRT, SIGSYS };
 	struct sigaction action = { .sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND };
 	struct termios raw;
 
@@ -75,7 +80,7 @@ static int open_output(void)
 }
 
 /*
- * Write what there is. With wait, until it is gone or a stop is pending, and then the rest is
+ * Write what there is. With wait, until it is gone or the run ends, and then the rest is
  * dropped; without, as much as goes at once.
  */
 static void write_out(struct console *console, bool wait)
@@ -91,13 +96,13 @@ static void write_out(struct console *console, bool wait)
 		} else if (n < 0 && errno == EAGAIN) {
 			struct pollfd out = { .fd = fd, .events = POLLOUT };
 
-			if (!wait || stop_pending() != STOP_NONE)
+			if (!wait || atomic_load(&console->abandoned))
 				break;
 			(void)poll(&out, 1, TICK_MS);
 		} else if (n < 0 && errno != EINTR) {
 			/* The reader is gone: the guest goes on without one. */
 			console->output_failed = true;
-		} else if (stop_pending() != STOP_NONE) {
+		} else if (atomic_load(&console->abandoned)) {
 			break;
 		}
 	}
@@ -148,6 +153,11 @@ static void flush_now(struct console *console)
 	pthread_mutex_unlock(&console->lock);
 }
 
+void console_abandon(struct console *console)
+{
+	atomic_store(&console->abandoned, true);
+}
+
 void console_room(struct console *console)
 {
 	wake(console);
@@ -167,7 +177,7 @@ static void take_in(struct console *console, const uint8_t *bytes, size_t n)
 			continue;
 		}
 		if (console->escape && (byte == 'x' || byte == 'X'))
-			stop_request();
+			stop_request(console->stop);
 		else if (console->n_input < CONSOLE_INPUT_MAX)
 			console->pending[console->n_input++] = byte;
 		console->escape = false;
@@ -233,9 +243,10 @@ static void *console_thread(void *argument)
 	return NULL;
 }
 
-int console_init(struct console *console, struct cxlvm_error *err)
+int console_init(struct console *console, struct stop *stop, struct cxlvm_error *err)
 {
 	memset(console, 0, sizeof(*console));
+	console->stop = stop;
 	pthread_mutex_init(&console->lock, NULL);
 	console->output_fd = open_output();
 	console->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -256,7 +267,7 @@ int console_start(struct console *console,
 	console->opaque = opaque;
 	terminal_make_raw();
 	console->raw = terminal_is_raw;
-	/* Signals are for the vCPU's thread (stop.h). */
+	/* Signals are for the thread that runs the machine (stop.h). */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	code = pthread_create(&console->thread, NULL, console_thread, console);

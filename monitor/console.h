@@ -23,6 +23,8 @@
 #define CONSOLE_RECENT_MAX 2048
 #define CONSOLE_INPUT_MAX  256
 
+struct stop;
+
 struct console {
 	pthread_mutex_t lock; /* output, recent */
 	char output[CONSOLE_OUTPUT_MAX];
@@ -37,7 +39,9 @@ struct console {
 	pthread_t thread;
 	bool running;
 	atomic_bool ending;
+	atomic_bool abandoned; /* output that nobody reads is dropped from here on */
 	bool raw;
+	struct stop *stop; /* where the escape key goes */
 
 	/* Of the thread alone. */
 	bool escape; /* the last key was Ctrl-A */
@@ -53,7 +57,7 @@ struct console {
 };
 
 /* Nothing is read before console_start. -errno. */
-int console_init(struct console *console, struct cxlvm_error *err);
+int console_init(struct console *console, struct stop *stop, struct cxlvm_error *err);
 int console_start(struct console *console,
 		  size_t (*input)(void *opaque, const uint8_t *bytes, size_t n), void *opaque,
 		  struct cxlvm_error *err);
@@ -62,6 +66,12 @@ void console_finish(struct console *console);
 /* One byte from the guest: vCPU thread. */
 void console_put(struct console *console, uint8_t byte);
 void console_flush(struct console *console);
+
+/* The run ends: whoever waits for the reader of the output waits no longer. */
+void console_abandon(struct console *console);
+
+/* Put the terminal back: async-signal-safe. */
+void console_restore_terminal(void);
 
 /* The receiver can take bytes again. */
 void console_room(struct console *console);

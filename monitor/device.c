@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* device.c - one passed-through device */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -29,6 +30,51 @@ static int open_sim(struct device *device, const struct device_config *config,
 	return code;
 }
 
+/* RAM of the guest where the device reaches it by DMA. All or nothing. */
+static int map_ram(struct device *device, struct cxlvm_error *err)
+{
+	const struct cxlvm_transport_ops *transport = device->transport.transport;
+	const struct ram *ram = &device->vm->ram;
+
+	if (!transport->dma_map)
+		return 0;
+	for (unsigned int i = 0; ram->mapping && i < ram->n_blocks; i++) {
+		const struct ram_block *block = &ram->blocks[i];
+		const struct cxlvm_dma_range range = {
+			.base.value = block->base.value,
+			.size = block->size,
+			.address = block->address,
+			.fd = ram->fd,
+			.offset = block->offset,
+			.writable = true,
+		};
+		int code = transport->dma_map(device->transport.device, &range, err);
+
+		if (code)
+			return cxlvm_error_set(
+				err, code,
+				"%s: RAM at 0x%llx, size 0x%llx, cannot be mapped for "
+				"DMA: %s",
+				device->name, (unsigned long long)block->base.value,
+				(unsigned long long)block->size, strerror(-code));
+		device->n_ram_mapped = i + 1;
+	}
+	return 0;
+}
+
+static void unmap_ram(struct device *device)
+{
+	const struct cxlvm_transport_ops *transport = device->transport.transport;
+
+	for (; device->n_ram_mapped; device->n_ram_mapped--) {
+		const struct ram_block *block = &device->vm->ram.blocks[device->n_ram_mapped - 1];
+
+		/* It was mapped, so it is there. */
+		(void)transport->dma_unmap(device->transport.device,
+					   (struct cxlvm_iova){ block->base.value }, block->size);
+	}
+}
+
 int device_realize(struct device *device, const struct device_config *config,
 		   struct pci_host_bridge *bridge, struct cxlvm_error *err)
 {
@@ -47,14 +93,25 @@ int device_realize(struct device *device, const struct device_config *config,
 		.require_dma = config->require_dma,
 		.allow_slow = config->allow_slow,
 	};
+	struct cxlvm_bar_range exclude[2];
 	int code;
 
 	pthread_mutex_init(&device->lock, NULL);
 	device->bridge = bridge;
 	bridge->device = device;
 	code = open_sim(device, config, err);
+	if (!code)
+		code = map_ram(device, err);
+	if (!code)
+		code = endpoint_open(device, err);
 	if (code)
 		return code;
+	if (device->pci.msix.capability) {
+		exclude[0] = device->pci.msix.table;
+		exclude[1] = device->pci.msix.pba;
+		endpoint.exclude = exclude;
+		endpoint.n_exclude = ARRAY_SIZE(exclude);
+	}
 	code = cxlvm_endpoint_realize(
 		vm->machine, &endpoint, device->transport.ops, device->transport.device,
 		vm->config->plan ? &host_plan_ops : &host_kvm_ops, device, &device->endpoint, err);
@@ -69,12 +126,25 @@ void device_finish(struct device *device)
 	cxlvm_endpoint_free(device->endpoint);
 	device->endpoint = NULL;
 	endpoint_finish(device);
+	unmap_ram(device);
 	if (device->opened)
 		device->transport.transport->close(device->transport.device);
 	device->opened = false;
 	if (device->bridge)
 		pthread_mutex_destroy(&device->lock);
 	device->bridge = NULL;
+}
+
+void device_warn(struct device *device, int code, const char *text)
+{
+	const struct cxlvm_event event = {
+		.kind = CXLVM_EVENT_WARNING,
+		.device = device->name,
+		.code = code,
+		.text = text,
+	};
+
+	host_event(device, &event);
 }
 
 int device_reset_real(struct device *device)
@@ -87,4 +157,20 @@ int device_reset_real(struct device *device)
 		code = device->transport.transport->reset(device->transport.device);
 	}
 	return code;
+}
+
+void device_bus_reset_begin(struct device *device)
+{
+	/* The kind is known and the device is there: it cannot fail. */
+	(void)cxlvm_endpoint_reset_prepare(device->endpoint, CXLVM_RESET_BUS, NULL);
+	endpoint_clear(device, true);
+	device->bus_reset_result = device_reset_real(device);
+}
+
+void device_bus_reset_end(struct device *device)
+{
+	/* A failure is an event, and the device stays dark. */
+	(void)cxlvm_endpoint_reset_done(device->endpoint, CXLVM_RESET_BUS, device->bus_reset_result,
+					NULL);
+	device->pci.held = false;
 }

@@ -37,6 +37,7 @@ struct device {
 	struct pci_host_bridge *bridge;
 	bool opened;
 	struct cxlvm_transport transport;
+	unsigned int n_ram_mapped; /* blocks of RAM that it reaches by DMA */
 	struct cxlvm_endpoint *endpoint;
 	/*
 	 * Serializes the verbs and writes that reach the endpoint, as cxlvm/passthrough.h wants
@@ -44,6 +45,7 @@ struct device {
 	 */
 	pthread_mutex_t lock;
 	struct pci_endpoint pci;
+	int bus_reset_result; /* of the device, from begin to end of a bus reset */
 
 	/* Memory slots that host operation prepare reserved: one for each area. */
 	int *slots;
@@ -62,7 +64,17 @@ int device_realize(struct device *device, const struct device_config *config,
 /* For devices of zeros as well. */
 void device_finish(struct device *device);
 
+/* An event of kind warning: nothing is lost but what text says. */
+void device_warn(struct device *device, int code, const char *text);
+
 /* Reset the device itself; asks again while it says so. 0 or negative errno. */
 int device_reset_real(struct device *device);
+
+/*
+ * The bus above the device is held in reset, and let go: from one to the other the device does not
+ * answer. The device's lock is held.
+ */
+void device_bus_reset_begin(struct device *device);
+void device_bus_reset_end(struct device *device);
 
 #endif

@@ -86,17 +86,20 @@ static int kvm_prepare(void *host, const struct cxlvm_memory_area *areas, size_t
 static void set_slots(struct device *device, const struct cxlvm_memory_area *areas, bool on)
 {
 	for (size_t i = 0; i < device->n_slots; i++) {
+		struct cxlvm_error err = CXLVM_ERROR_INIT;
 		uint64_t size = on ? areas[i].size : 0;
 		int code = kvm_slot_set(&device->vm->kvm, (unsigned int)device->slots[i],
 					areas[i].guest, size, areas[i].address);
 
-		if (code)
-			cxlvm_error_set(&device->vm->fatal, code,
-					"%s: KVM does not %s device memory at 0x%llx, size 0x%llx: "
-					"%s",
-					device->name, on ? "map" : "unmap",
-					(unsigned long long)areas[i].guest.value,
-					(unsigned long long)areas[i].size, strerror(-code));
+		if (!code)
+			continue;
+		cxlvm_error_set(&err, code,
+				"%s: KVM does not %s device memory at 0x%llx, size 0x%llx: "
+				"%s",
+				device->name, on ? "map" : "unmap",
+				(unsigned long long)areas[i].guest.value,
+				(unsigned long long)areas[i].size, strerror(-code));
+		cpus_request(device->vm, VCPU_ERROR, NULL, &err);
 	}
 	device->mapped = on;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ram.c - guest RAM */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "layout.h"
 #include "ram.h"
@@ -24,49 +26,85 @@ void ram_layout(struct ram *ram, uint64_t size)
 	}
 }
 
-int ram_map(struct ram *ram, struct cxlvm_error *err)
+/* A file that nobody can make shorter: whoever has it maps it too. */
+static int create_file(uint64_t size)
 {
-	/*
-	 * KVM uses a large page only where guest and user addresses agree modulo its size, and
-	 * says nothing where they do not. Both blocks start at multiples of 1 GiB and lie one
-	 * after the other, so aligning the mapping is enough.
-	 */
-	uint64_t align = ram->size >= GIB(1) ? GIB(1) : MIB(2);
-	uint8_t *reserved = mmap(NULL, ram->size + align, PROT_NONE,
+	int fd = memfd_create("guest-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int code;
+
+	if (fd < 0)
+		return -errno;
+	if (!ftruncate(fd, (off_t)size) &&
+	    !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return fd;
+	code = -errno;
+	close(fd);
+	return code;
+}
+
+/*
+ * KVM uses a large page only where guest and user addresses agree modulo its size, and says
+ * nothing where they do not. Both blocks start at multiples of 1 GiB and lie one after the other,
+ * so aligning the mapping is enough.
+ */
+static void *map_aligned(int fd, uint64_t size, uint64_t align)
+{
+	uint8_t *reserved = mmap(NULL, size + align, PROT_NONE,
 				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uint8_t *start;
-	uint64_t offset = 0;
 
 	if (reserved == MAP_FAILED)
-		goto fail;
+		return NULL;
 	start = (uint8_t *)(uintptr_t)align_up((uintptr_t)reserved, align);
 	if (start != reserved)
 		munmap(reserved, (size_t)(start - reserved));
-	munmap(start + ram->size, (size_t)(reserved + align - start));
-	if (mprotect(start, ram->size, PROT_READ | PROT_WRITE)) {
-		munmap(start, ram->size);
-		goto fail;
+	munmap(start + size, (size_t)(reserved + align - start));
+	if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
+		 0) == MAP_FAILED) {
+		munmap(start, size);
+		return NULL;
 	}
 	/* Advice only: a kernel without transparent huge pages refuses it. */
-	(void)madvise(start, ram->size, MADV_HUGEPAGE);
+	(void)madvise(start, size, MADV_HUGEPAGE);
+	return start;
+}
 
-	ram->mapping = start;
+int ram_map(struct ram *ram, struct cxlvm_error *err)
+{
+	uint64_t offset = 0;
+	int code;
+	int fd = create_file(ram->size);
+
+	if (fd < 0) {
+		code = fd;
+		goto fail;
+	}
+	ram->mapping = map_aligned(fd, ram->size, ram->size >= GIB(1) ? GIB(1) : MIB(2));
+	if (!ram->mapping) {
+		code = -errno;
+		close(fd);
+		goto fail;
+	}
+	ram->fd = fd;
 	for (unsigned int i = 0; i < ram->n_blocks; i++) {
-		ram->blocks[i].address = start + offset;
+		ram->blocks[i].offset = offset;
+		ram->blocks[i].address = (uint8_t *)ram->mapping + offset;
 		offset += ram->blocks[i].size;
 	}
 	return 0;
 fail:
-	cxlvm_error_set(err, -ENOMEM, "cannot map %llu bytes of guest memory: %s",
-			(unsigned long long)ram->size, strerror(errno));
+	cxlvm_error_set(err, code, "cannot map %llu bytes of guest memory: %s",
+			(unsigned long long)ram->size, strerror(-code));
 	cxlvm_error_hint(err, "choose a smaller --memory");
-	return -ENOMEM;
+	return code;
 }
 
 void ram_unmap(struct ram *ram)
 {
-	if (ram->mapping)
+	if (ram->mapping) {
 		munmap(ram->mapping, ram->size);
+		close(ram->fd);
+	}
 	ram->mapping = NULL;
 	for (unsigned int i = 0; i < ram->n_blocks; i++)
 		ram->blocks[i].address = NULL;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ram.h - guest RAM: one mapping of this process, in one or two pieces for the guest */
+/*
+ * ram.h - guest RAM: one file in memory, mapped once, in one or two pieces for the guest
+ *
+ * A file, so that devices in other processes can be given it.
+ */
 #ifndef MONITOR_RAM_H
 #define MONITOR_RAM_H
 
@@ -12,7 +16,8 @@
 struct ram_block {
 	struct cxlvm_gpa base;
 	uint64_t size;
-	void *address; /* NULL when nothing is mapped (plan) */
+	uint64_t offset; /* in the file */
+	void *address;   /* NULL when nothing is mapped (plan) */
 };
 
 struct ram {
@@ -20,12 +25,13 @@ struct ram {
 	unsigned int n_blocks;
 	struct ram_block blocks[RAM_BLOCKS_MAX];
 	void *mapping;
+	int fd; /* valid while mapped */
 };
 
 /* Split size into blocks where the platform has RAM. Maps nothing. */
 void ram_layout(struct ram *ram, uint64_t size);
 
-/* Map what ram_layout decided. -ENOMEM. Ended with ram_unmap. */
+/* Map what ram_layout decided. -ENOMEM or what the kernel said. Ended with ram_unmap. */
 int ram_map(struct ram *ram, struct cxlvm_error *err);
 void ram_unmap(struct ram *ram);
 

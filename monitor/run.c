@@ -1,166 +1,180 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* run.c - from the first guest instruction to the end of a run */
+/*
+ * run.c - from the first guest instruction to the end of a run
+ *
+ * The vCPUs have threads of their own; this one waits for what they cannot do alone and for what
+ * comes from outside. It never waits for a vCPU: an action (a reset, the end) is noted, the vCPUs
+ * are asked to pause, and it is carried out when the last one is parked.
+ */
 #include <errno.h>
-#include <linux/kvm.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "arch.h"
-#include "stop.h"
+#include "memory_error.h"
 #include "vm.h"
 
-/* Faults in a row, each answered by a disabled map or a try again, before we give up. */
-#define FAULTS_MAX 100
+enum action { ACTION_NONE, ACTION_RESET, ACTION_END };
 
-#define STATUS_FAILED      1
-#define STATUS_SIGNAL_BASE 128
+struct run {
+	struct vm *vm;
+	enum action action;
+	struct vm_end *end;
+	struct cxlvm_error *err;
+};
 
-static void print_error(const struct cxlvm_error *err)
+/* The stronger of two actions stays. */
+static void ask_for(struct run *run, enum action action)
 {
-	fprintf(stderr, "cxlvm run: %s\n", err->message);
-	if (err->hint[0])
-		fprintf(stderr, "  hint: %s\n", err->hint);
+	if (action > run->action)
+		run->action = action;
+	if (action == ACTION_END)
+		console_abandon(&run->vm->console);
+	cpus_pause(run->vm);
 }
 
-/* Everything there is to find out why a guest did not go on. */
-static void report(struct vm *vm, const char *what)
+static void end_with_error(struct run *run, const struct cpu_request *request)
 {
-	console_flush(&vm->console);
-	fprintf(stderr, "cxlvm run: %s\n", what);
-	arch_dump(vm->arch, stderr);
-	console_print_recent(&vm->console, stderr);
+	if (run->end->kind == VM_END_FAILED)
+		return;
+	run->end->kind = VM_END_FAILED;
+	run->end->vcpu = request->vcpu ? request->vcpu->id : 0;
+	cxlvm_error_set(run->err, request->err.code, "%s", request->err.message);
+	cxlvm_error_hint(run->err, "%s", request->err.hint);
+	ask_for(run, ACTION_END);
 }
 
-/* The guest asked for a reset, or this is the first one, whose devices vm_create has reset. */
-static int reset_guest(struct vm *vm, bool first, struct cxlvm_error *err)
+static void handle_request(struct run *run)
 {
-	if (!first) {
-		vcpu_complete(&vm->vcpu);
-		/* Later than at the start a failure is an event, and the guest runs on without. */
-		(void)vm_system_reset(vm, NULL);
-		/* immediate_exit was used here: a stop that came meanwhile is not to be lost. */
-		stop_watch(&vm->vcpu.run->immediate_exit);
+	struct cpu_request request;
+
+	if (!cpus_take_request(run->vm, &request))
+		return;
+	switch (request.why) {
+	case VCPU_RESET:
+		ask_for(run, ACTION_RESET);
+		break;
+	case VCPU_POWER_OFF:
+	case VCPU_DEBUG_EXIT:
+		run->end->kind = VM_END_POWER_OFF;
+		ask_for(run, ACTION_END);
+		break;
+	case VCPU_CRASH:
+		cxlvm_error_set(&request.err, -EIO, "the guest crashed (triple fault)");
+		end_with_error(run, &request);
+		break;
+	default:
+		end_with_error(run, &request);
+		break;
 	}
-	return arch_reset(vm->arch, err);
 }
 
-static bool recheck_devices(struct vm *vm)
+static void handle_stop(struct run *run)
 {
-	bool disabled = false;
+	struct cpu_request limit = { .why = VCPU_ERROR };
+	int signal = 0;
+	enum stop_reason reason = stop_pending(&run->vm->stop, &signal);
 
-	for (unsigned int i = 0; i < vm->n_devices; i++) {
-		struct device *device = &vm->devices[i];
-
-		pthread_mutex_lock(&device->lock);
-		disabled |= cxlvm_endpoint_recheck(device->endpoint) == 1;
-		pthread_mutex_unlock(&device->lock);
-	}
-	return disabled;
-}
-
-/* The run was asked to end from outside: the exit status, or -1 if it was not. */
-static int stopped(struct vm *vm)
-{
-	char what[96];
-
-	switch (stop_pending()) {
+	if (run->action == ACTION_END)
+		return;
+	switch (reason) {
 	case STOP_NONE:
 		break;
-	case STOP_SIGNAL:
-		console_flush(&vm->console);
-		fprintf(stderr, "cxlvm run: stopped by signal %d (%s)\n", stop_signal(),
-			strsignal(stop_signal()));
-		return STATUS_SIGNAL_BASE + stop_signal();
 	case STOP_USER:
-		console_flush(&vm->console);
-		fprintf(stderr, "cxlvm run: stopped from the console\n");
-		return STATUS_SIGNAL_BASE + SIGINT;
+		run->end->kind = VM_END_USER;
+		ask_for(run, ACTION_END);
+		break;
+	case STOP_SIGNAL:
+		run->end->kind = VM_END_SIGNAL;
+		run->end->signal = signal;
+		ask_for(run, ACTION_END);
+		break;
 	case STOP_TIME_LIMIT:
-		snprintf(what, sizeof(what), "the guest was not done after %u s (--time-limit)",
-			 vm->config->time_limit);
-		report(vm, what);
-		return STATUS_FAILED;
+		cxlvm_error_set(&limit.err, -ETIMEDOUT,
+				"the guest was not done after %u s (--time-limit)",
+				run->vm->config->time_limit);
+		end_with_error(run, &limit);
+		break;
 	}
-	return -1;
 }
 
-static int run_guest(struct vm *vm)
+static void reset(struct run *run)
 {
-	struct cxlvm_error err = CXLVM_ERROR_INIT;
-	unsigned int faults = 0;
-	int status;
+	struct vm *vm = run->vm;
+	struct cpu_request failed = { .why = VCPU_ERROR };
 
+	run->action = ACTION_NONE;
+	/* Later than at the start a failure is an event, and the guest runs on without. */
+	(void)vm_system_reset(vm, NULL);
+	if (arch_reset(vm->arch, &failed.err))
+		end_with_error(run, &failed);
+	else
+		cpus_resume(vm);
+}
+
+static void loop(struct run *run)
+{
+	struct vm *vm = run->vm;
+	struct pollfd fds[] = {
+		{ .fd = vm->cpus.event, .events = POLLIN },
+		{ .fd = vm->stop.signals, .events = POLLIN },
+		{ .fd = vm->stop.clock, .events = POLLIN },
+		{ .fd = vm->stop.user, .events = POLLIN },
+	};
+
+	cpus_resume(vm);
 	for (;;) {
-		enum vcpu_exit why = VCPU_CONTINUE;
-
-		/* Also before the guest runs on: a reset or recheck may have failed to map. */
-		if (!vm->fatal.code)
-			why = vcpu_enter(vm, &err);
-		if (vm->fatal.code) {
-			report(vm, vm->fatal.message);
-			return STATUS_FAILED;
-		}
-		if (why != VCPU_FAULT)
-			faults = 0;
-		switch (why) {
-		case VCPU_CONTINUE:
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
 			break;
-		case VCPU_INTERRUPTED:
-			status = stopped(vm);
-			if (status >= 0)
-				return status;
+		handle_request(run);
+		handle_stop(run);
+		if (run->action == ACTION_NONE || !cpus_are_parked(vm))
+			continue;
+		/* What the last one asked for before it was parked. */
+		handle_request(run);
+		if (run->action == ACTION_END)
 			break;
-		case VCPU_FAULT:
-			/* MAP-5: the guest goes on and reads all ones. */
-			if (!recheck_devices(vm) && ++faults == FAULTS_MAX) {
-				report(vm,
-				       "the guest touches memory that does not answer, and every "
-				       "device says that its memory does");
-				return STATUS_FAILED;
-			}
-			break;
-		case VCPU_RESET:
-			if (reset_guest(vm, false, &err)) {
-				print_error(&err);
-				return STATUS_FAILED;
-			}
-			break;
-		case VCPU_POWER_OFF:
-		case VCPU_DEBUG_EXIT:
-			return 0;
-		case VCPU_CRASH:
-			report(vm, "the guest crashed (triple fault)");
-			return STATUS_FAILED;
-		case VCPU_ERROR:
-			report(vm, err.message);
-			return STATUS_FAILED;
-		}
+		reset(run);
 	}
 }
 
-int vm_run(struct vm *vm)
+int vm_run(struct vm *vm, struct vm_end *end, struct cxlvm_error *err)
 {
-	struct cxlvm_error err = CXLVM_ERROR_INIT;
-	int status = STATUS_FAILED;
+	struct run run = { .vm = vm, .end = end, .err = err };
 	int code;
 
-	code = console_init(&vm->console, &err);
-	vm->has_console = !code;
+	*end = (struct vm_end){ .kind = VM_END_NOT_STARTED };
+	code = stop_init(&vm->stop, err);
 	if (!code)
-		code = stop_init(&err);
-	if (!code)
-		code = arch_create(vm, &vm->arch, &err);
-	if (!code)
-		code = reset_guest(vm, true, &err);
-	if (!code && vm->config->time_limit)
-		code = stop_start_clock(vm->config->time_limit, &err);
-	if (code) {
-		print_error(&err);
-		return STATUS_FAILED;
+		code = memory_error_watch(vm, err);
+	if (!code) {
+		code = console_init(&vm->console, &vm->stop, err);
+		vm->has_console = !code;
 	}
-	stop_watch(&vm->vcpu.run->immediate_exit);
-	status = run_guest(vm);
-	stop_watch(NULL);
-	return status;
+	if (!code)
+		code = arch_create(vm, &vm->arch, err);
+	if (!code)
+		code = arch_reset(vm->arch, err);
+	if (!code && vm->config->time_limit)
+		code = stop_start_clock(&vm->stop, vm->config->time_limit, err);
+	if (!code)
+		code = cpus_start(vm, err);
+	if (!code) {
+		loop(&run);
+		code = end->kind == VM_END_FAILED ? err->code : 0;
+		console_flush(&vm->console);
+	}
+	return code;
+}
+
+void vm_report(struct vm *vm, const struct vm_end *end, FILE *to)
+{
+	arch_dump(&vm->vcpus[end->vcpu], to);
+	for (unsigned int i = 0; i < vm->n_vcpus; i++) {
+		if (i != end->vcpu)
+			arch_dump(&vm->vcpus[i], to);
+	}
+	console_print_recent(&vm->console, to);
 }

@@ -2,89 +2,88 @@
 /* stop.c - what ends a run from outside */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/time.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "stop.h"
 #include "util.h"
 
-/* A signal handler has no other way to reach its vCPU. */
-static volatile sig_atomic_t pending;
-static volatile sig_atomic_t number;
-static volatile uint8_t *volatile watched;
-static pthread_t thread;
-
-static void on_signal(int signal)
+int stop_init(struct stop *stop, struct cxlvm_error *err)
 {
-	if (pending == STOP_NONE) {
-		number = signal;
-		if (signal == SIGALRM)
-			pending = STOP_TIME_LIMIT;
-		else if (signal == SIGUSR1)
-			pending = STOP_USER;
-		else
-			pending = STOP_SIGNAL;
-	}
-	if (watched)
-		*watched = 1;
-}
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t set;
 
-int stop_init(struct cxlvm_error *err)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1 };
-	/* No SA_RESTART: a console nobody reads from must not keep the thread in write(). */
-	struct sigaction action = { .sa_handler = on_signal };
-
-	thread = pthread_self();
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaddset(&action.sa_mask, signals[i]);
+	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
 		struct sigaction old;
 
 		/* nohup, and shells that start a job in the background, ignore for us. */
-		if (signals[i] != SIGALRM && signals[i] != SIGUSR1 &&
-		    !sigaction(signals[i], NULL, &old) && old.sa_handler == SIG_IGN)
-			continue;
-		if (sigaction(signals[i], &action, NULL))
-			return cxlvm_error_set(err, -errno, "cannot handle signal %d: %s",
-					       signals[i], strerror(errno));
+		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaddset(&set, signals[i]);
 	}
-	/* Whoever started us may have blocked them. */
-	pthread_sigmask(SIG_UNBLOCK, &action.sa_mask, NULL);
 	/* A reader of the console that went away shows as an error of write. */
 	signal(SIGPIPE, SIG_IGN);
+	pthread_sigmask(SIG_BLOCK, &set, &stop->before);
+	stop->running = true;
+	stop->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	stop->clock = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	stop->user = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (stop->signals < 0 || stop->clock < 0 || stop->user < 0)
+		return cxlvm_error_set(err, -errno, "cannot wait for signals: %s", strerror(errno));
 	return 0;
 }
 
-void stop_watch(volatile uint8_t *immediate_exit)
+void stop_finish(struct stop *stop)
 {
-	watched = immediate_exit;
-	/* A signal may have come before. */
-	if (immediate_exit && pending != STOP_NONE)
-		*immediate_exit = 1;
+	if (!stop->running)
+		return;
+	/* What came last must not end the process in another way than what came first. */
+	(void)stop_pending(stop, NULL);
+	if (stop->signals >= 0)
+		close(stop->signals);
+	if (stop->clock >= 0)
+		close(stop->clock);
+	if (stop->user >= 0)
+		close(stop->user);
+	pthread_sigmask(SIG_SETMASK, &stop->before, NULL);
+	stop->running = false;
 }
 
-int stop_start_clock(unsigned int seconds, struct cxlvm_error *err)
+int stop_start_clock(struct stop *stop, unsigned int seconds, struct cxlvm_error *err)
 {
-	struct itimerval timer = { .it_value.tv_sec = (time_t)seconds };
+	struct itimerspec timer = { .it_value.tv_sec = (time_t)seconds };
 
-	if (setitimer(ITIMER_REAL, &timer, NULL))
+	if (timerfd_settime(stop->clock, 0, &timer, NULL))
 		return cxlvm_error_set(err, -errno, "cannot start the clock: %s", strerror(errno));
 	return 0;
 }
 
-void stop_request(void)
+void stop_request(struct stop *stop)
 {
-	pthread_kill(thread, SIGUSR1);
+	uint64_t one = 1;
+
+	if (write(stop->user, &one, sizeof(one)) < 0) {
+		/* Asked often enough already. */
+	}
 }
 
-enum stop_reason stop_pending(void)
+enum stop_reason stop_pending(struct stop *stop, int *number)
 {
-	return (enum stop_reason)pending;
-}
+	struct signalfd_siginfo info;
+	enum stop_reason reason = STOP_NONE;
+	uint64_t count;
 
-int stop_signal(void)
-{
-	return (int)number;
+	while (read(stop->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (reason == STOP_NONE && number)
+			*number = (int)info.ssi_signo;
+		reason = STOP_SIGNAL;
+	}
+	if (reason == STOP_NONE && read(stop->user, &count, sizeof(count)) > 0)
+		reason = STOP_USER;
+	if (reason == STOP_NONE && read(stop->clock, &count, sizeof(count)) > 0)
+		reason = STOP_TIME_LIMIT;
+	return reason;
 }

@@ -2,15 +2,14 @@
 /*
  * stop.h - what ends a run from outside: signals, the time limit, the console's escape key
  *
- * All of them end up in a signal handler on the vCPU's thread that notes the reason and sets
- * immediate_exit of its struct kvm_run. That has no race: a signal before KVM_RUN makes KVM_RUN
- * return at once, one during KVM_RUN interrupts it.
+ * Three descriptors for the thread that runs the machine to wait for. The signals are blocked in
+ * all threads and read from one of them, so nothing has to be safe in a handler.
  */
 #ifndef MONITOR_STOP_H
 #define MONITOR_STOP_H
 
+#include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #include <cxlvm/base.h>
 
@@ -21,21 +20,25 @@ enum stop_reason {
 	STOP_USER,       /* escape key of the console */
 };
 
-/* Install the handlers. Called on the thread that will run the vCPU, once in a process. */
-int stop_init(struct cxlvm_error *err);
+struct stop {
+	bool running;
+	sigset_t before; /* signal mask to be put back */
+	int signals;     /* signalfd, timerfd, eventfd; readable when there is something */
+	int clock;
+	int user;
+};
 
-/* The immediate_exit byte of that thread's vCPU; NULL when there is none (any more). */
-void stop_watch(volatile uint8_t *immediate_exit);
+/* Called before any other thread is started. -errno. Ended with stop_finish, also of zeros. */
+int stop_init(struct stop *stop, struct cxlvm_error *err);
+void stop_finish(struct stop *stop);
 
 /* STOP_TIME_LIMIT after so many seconds. */
-int stop_start_clock(unsigned int seconds, struct cxlvm_error *err);
+int stop_start_clock(struct stop *stop, unsigned int seconds, struct cxlvm_error *err);
 
 /* Ask for the end of the run: any thread. */
-void stop_request(void);
+void stop_request(struct stop *stop);
 
-enum stop_reason stop_pending(void);
-
-/* The signal of STOP_SIGNAL. */
-int stop_signal(void);
+/* Why the run has to end, if it has to; *number is the signal of STOP_SIGNAL. Does not wait. */
+enum stop_reason stop_pending(struct stop *stop, int *number);
 
 #endif

@@ -11,17 +11,17 @@
 #include "vcpu.h"
 #include "vm.h"
 
-int vcpu_open(struct vcpu *vcpu, const struct kvm *kvm, unsigned int id, struct cxlvm_error *err)
+int vcpu_open(struct vcpu *vcpu, const struct kvm *kvm, struct cxlvm_error *err)
 {
 	int size = kvm_ioctl(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	void *run;
 
-	vcpu->fd = size < 0 ? size : kvm_ioctl(kvm->vm_fd, KVM_CREATE_VCPU, id);
+	vcpu->fd = size < 0 ? size : kvm_ioctl(kvm->vm_fd, KVM_CREATE_VCPU, vcpu->id);
 	if (vcpu->fd < 0) {
 		int code = vcpu->fd;
 
 		vcpu->fd = -1;
-		return cxlvm_error_set(err, code, "KVM: cannot create a virtual CPU: %s",
+		return cxlvm_error_set(err, code, "KVM: cannot create virtual CPU %u: %s", vcpu->id,
 				       strerror(-code));
 	}
 	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
@@ -29,7 +29,7 @@ int vcpu_open(struct vcpu *vcpu, const struct kvm *kvm, unsigned int id, struct 
 		int code = -errno;
 
 		vcpu_close(vcpu);
-		return cxlvm_error_set(err, code, "KVM: cannot map the virtual CPU: %s",
+		return cxlvm_error_set(err, code, "KVM: cannot map virtual CPU %u: %s", vcpu->id,
 				       strerror(-code));
 	}
 	vcpu->run = run;
@@ -47,46 +47,41 @@ void vcpu_close(struct vcpu *vcpu)
 	vcpu->fd = -1;
 }
 
-static void memory_access(struct vm *vm, struct kvm_run *run)
+static void memory_access(const struct vcpu *vcpu)
 {
+	const struct map *map = &vcpu->vm->map;
+	struct kvm_run *run = vcpu->run;
 	unsigned int length = run->mmio.len;
 	uint64_t address = run->mmio.phys_addr;
 
 	if (run->mmio.is_write)
-		map_write(&vm->map, address, length, load_le(run->mmio.data, length));
+		map_write(map, vcpu->reader, address, length, load_le(run->mmio.data, length));
 	else
-		store_le(run->mmio.data, length, map_read(&vm->map, address, length));
+		store_le(run->mmio.data, length, map_read(map, vcpu->reader, address, length));
 }
 
-enum vcpu_exit vcpu_enter(struct vm *vm, struct cxlvm_error *err)
+enum vcpu_exit vcpu_enter(struct vcpu *vcpu, struct cxlvm_error *err)
 {
-	struct kvm_run *run = vm->vcpu.run;
-
-	if (ioctl(vm->vcpu.fd, KVM_RUN, 0) < 0) {
+	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
 		int code = -errno;
 
+		/* EAGAIN: a CPU that waited for its start has been started. */
 		if (code == -EINTR || code == -EAGAIN)
 			return VCPU_INTERRUPTED;
 		if (code == -EFAULT)
 			return VCPU_FAULT;
-		cxlvm_error_set(err, code, "KVM cannot go on with the guest: %s", strerror(-code));
+		cxlvm_error_set(err, code, "KVM cannot go on with virtual CPU %u: %s", vcpu->id,
+				strerror(-code));
 		return VCPU_ERROR;
 	}
-	switch (run->exit_reason) {
+	vcpu->last_exit = vcpu->run->exit_reason;
+	switch (vcpu->last_exit) {
 	case KVM_EXIT_MMIO:
-		memory_access(vm, run);
+		memory_access(vcpu);
 		return VCPU_CONTINUE;
 	case KVM_EXIT_INTR:
 		return VCPU_INTERRUPTED;
 	default:
-		return arch_exit(vm->arch, err);
+		return arch_exit(vcpu, err);
 	}
-}
-
-void vcpu_complete(struct vcpu *vcpu)
-{
-	vcpu->run->immediate_exit = 1;
-	/* Returns EINTR before the guest runs. */
-	(void)ioctl(vcpu->fd, KVM_RUN, 0);
-	vcpu->run->immediate_exit = 0;
 }

@@ -3,24 +3,33 @@
 #ifndef MONITOR_VCPU_H
 #define MONITOR_VCPU_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <cxlvm/base.h>
 
 struct kvm;
 struct kvm_run;
+struct map_reader;
 struct vm;
 
 struct vcpu {
+	struct vm *vm;
+	unsigned int id;
 	int fd; /* -1 when closed */
 	struct kvm_run *run;
 	size_t run_size;
+	unsigned int last_exit;    /* reason KVM gave last, not counting interruptions */
+	struct map_reader *reader; /* its place among the readers of the map */
+	pthread_t thread;          /* cpus.h */
+	bool parked;
 };
 
 /* What an exit means for the run. */
 enum vcpu_exit {
 	VCPU_CONTINUE,
-	VCPU_INTERRUPTED, /* by a signal or immediate_exit */
+	VCPU_INTERRUPTED, /* by a signal or immediate_exit: no access of the guest is open */
 	VCPU_FAULT,       /* mapped memory did not answer; KVM does not say which */
 	VCPU_RESET,
 	VCPU_POWER_OFF,
@@ -29,13 +38,12 @@ enum vcpu_exit {
 	VCPU_ERROR,      /* the error says what */
 };
 
-int vcpu_open(struct vcpu *vcpu, const struct kvm *kvm, unsigned int id, struct cxlvm_error *err);
+/* vm and id are set. */
+int vcpu_open(struct vcpu *vcpu, const struct kvm *kvm, struct cxlvm_error *err);
+/* Also what was never opened, fd -1. */
 void vcpu_close(struct vcpu *vcpu);
 
-/* Run the guest until it needs us, and do what it needs. */
-enum vcpu_exit vcpu_enter(struct vm *vm, struct cxlvm_error *err);
-
-/* Finish an access that the guest has begun, before its state is replaced. */
-void vcpu_complete(struct vcpu *vcpu);
+/* Run the guest until it needs us, and do what it needs: the thread of the vCPU. */
+enum vcpu_exit vcpu_enter(struct vcpu *vcpu, struct cxlvm_error *err);
 
 #endif

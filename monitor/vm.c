@@ -8,6 +8,7 @@
 #include "arch.h"
 #include "host.h"
 #include "layout.h"
+#include "memory_error.h"
 #include "pci/ecam.h"
 #include "vm.h"
 
@@ -138,7 +139,23 @@ static int create_machine(struct vm *vm, struct cxlvm_error *err)
 #define MAP_RANGES_COMMON     1
 #define MAP_RANGES_PER_BRIDGE 3
 /* BARs and spans. What realize finds is checked against it. */
-#define MAP_RANGES_PER_DEVICE (PCI_BARS + 16)
+#define MAP_RANGES_PER_DEVICE (PCI_BARS + 18)
+
+static int create_vcpus(struct vm *vm, struct cxlvm_error *err)
+{
+	unsigned int n = vm->config->cpus ? vm->config->cpus : 1;
+
+	vm->vcpus = calloc(n, sizeof(*vm->vcpus));
+	if (!vm->vcpus)
+		return cxlvm_error_set(err, -ENOMEM, "no memory for %u virtual CPUs", n);
+	vm->n_vcpus = n;
+	for (unsigned int i = 0; i < n; i++) {
+		vm->vcpus[i].vm = vm;
+		vm->vcpus[i].id = i;
+		vm->vcpus[i].fd = -1;
+	}
+	return 0;
+}
 
 static int create_bridges(struct vm *vm, struct cxlvm_error *err)
 {
@@ -146,7 +163,7 @@ static int create_bridges(struct vm *vm, struct cxlvm_error *err)
 	unsigned int per_bridge = MAP_RANGES_PER_BRIDGE + MAP_RANGES_PER_DEVICE;
 	int code;
 
-	code = map_init(&vm->map, MAP_RANGES_COMMON + n * per_bridge, err);
+	code = map_init(&vm->map, MAP_RANGES_COMMON + n * per_bridge, vm->n_vcpus, err);
 	if (code)
 		return code;
 	vm->n_bridges = n ? n : 1;
@@ -237,8 +254,11 @@ static int place(struct vm *vm, struct cxlvm_error *err)
 static int build(struct vm *vm, struct cxlvm_error *err)
 {
 	bool run = !vm->config->plan;
-	int code = find_phys_bits(vm, err);
+	struct cpu_request request;
+	int code = cpus_init(&vm->cpus, err);
 
+	if (!code)
+		code = find_phys_bits(vm, err);
 	if (!code)
 		code = lay_out_ram(vm, err);
 	if (!code && vm->config->kernel)
@@ -247,6 +267,8 @@ static int build(struct vm *vm, struct cxlvm_error *err)
 		code = kvm_create_vm(&vm->kvm, err);
 	if (!code && run)
 		code = create_ram(vm, err);
+	if (!code)
+		code = create_vcpus(vm, err);
 	if (!code)
 		code = create_machine(vm, err);
 	if (!code)
@@ -259,10 +281,9 @@ static int build(struct vm *vm, struct cxlvm_error *err)
 		code = acpi_tables_build(vm, &vm->tables, err);
 	if (!code)
 		code = vm_system_reset(vm, err);
-	if (!code && vm->fatal.code) {
-		if (err)
-			*err = vm->fatal;
-		code = vm->fatal.code;
+	if (!code && cpus_take_request(vm, &request)) {
+		cxlvm_error_set(err, request.err.code, "%s", request.err.message);
+		code = request.err.code;
 	}
 	return code;
 }
@@ -276,7 +297,7 @@ int vm_create(const struct vm_config *config, struct vm **out, struct cxlvm_erro
 		return cxlvm_error_set(err, -ENOMEM, "no memory for the machine");
 	vm->config = config;
 	vm->kvm = (struct kvm)KVM_INIT;
-	vm->vcpu.fd = -1;
+	msi_init(&vm->msi, &vm->kvm);
 	code = build(vm, err);
 	if (code) {
 		vm_destroy(vm);
@@ -290,10 +311,14 @@ void vm_destroy(struct vm *vm)
 {
 	if (!vm)
 		return;
+	cpus_stop(vm);
 	if (vm->has_console)
 		console_finish(&vm->console);
 	arch_destroy(vm->arch);
-	vcpu_close(&vm->vcpu);
+	memory_error_unwatch();
+	for (unsigned int i = 0; i < vm->n_vcpus; i++)
+		vcpu_close(&vm->vcpus[i]);
+	free(vm->vcpus);
 	for (unsigned int i = vm->n_devices; i-- > 0;)
 		device_finish(&vm->devices[i]);
 	for (unsigned int i = vm->bridges ? vm->n_bridges : 0; i-- > 0;)
@@ -301,12 +326,15 @@ void vm_destroy(struct vm *vm)
 	cxlvm_machine_destroy(vm->machine);
 	acpi_tables_finish(&vm->tables);
 	map_finish(&vm->map);
+	msi_finish(&vm->msi);
 	free(vm->devices);
 	free(vm->bridges);
 	boot_close(vm->boot);
 	kvm_finish(&vm->kvm);
 	arch_cpu_close(vm->cpu);
 	ram_unmap(&vm->ram);
+	cpus_finish(&vm->cpus);
+	stop_finish(&vm->stop);
 	free(vm);
 }
 
@@ -350,6 +378,5 @@ int vm_system_reset(struct vm *vm, struct cxlvm_error *err)
 			results[i] = device_reset_real(&vm->devices[i]);
 	for (unsigned int i = 0; i < vm->n_bridges; i++)
 		host_bridge_reset(&vm->bridges[i]);
-	map_publish(&vm->map);
 	return program_devices(vm, results, err);
 }

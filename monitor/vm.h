@@ -12,16 +12,20 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cxlvm/cxlvm.h>
 
 #include "acpi/tables.h"
 #include "console.h"
+#include "cpus.h"
 #include "device.h"
 #include "kvm.h"
 #include "map.h"
+#include "msi.h"
 #include "pci/host_bridge.h"
 #include "ram.h"
+#include "stop.h"
 #include "util.h"
 #include "vcpu.h"
 
@@ -36,6 +40,7 @@ struct vm_config {
 	uint64_t memory;
 	struct device_config devices[CXLVM_WINDOWS_MAX];
 	unsigned int n_devices;
+	unsigned int cpus;       /* 1 to VM_CPUS_MAX; 0: one */
 	unsigned int phys_bits;  /* 0: that of KVM, else of the CPU */
 	const char *trace;       /* pattern, NULL: none */
 	unsigned int time_limit; /* seconds, 0: none */
@@ -48,6 +53,8 @@ struct vm_config {
 
 #define VM_DEFAULT_APPEND "console=ttyS0"
 #define VM_DEFAULT_MEMORY MIB(512)
+/* Identifiers of local APICs have 8 bits, and the last one means all of them. */
+#define VM_CPUS_MAX       255
 
 struct vm {
 	const struct vm_config *config;
@@ -56,6 +63,7 @@ struct vm {
 	struct kvm kvm;
 	struct ram ram;
 	struct map map;
+	struct msi msi;
 	struct cxlvm_machine *machine;
 	struct pci_host_bridge *bridges;
 	unsigned int n_bridges;
@@ -64,12 +72,30 @@ struct vm {
 	struct acpi_tables tables;
 	struct boot *boot;
 
+	struct vcpu *vcpus;
+	unsigned int n_vcpus;
+
 	/* Of a run alone. */
+	struct stop stop;
+	struct cpus cpus;
 	struct console console;
 	bool has_console;
-	struct vcpu vcpu;
 	struct arch *arch;
-	struct cxlvm_error fatal; /* set where an error has no way back: the run ends */
+};
+
+/* How a run ended. */
+enum vm_end_kind {
+	VM_END_NOT_STARTED, /* the error says why */
+	VM_END_POWER_OFF,   /* by the guest */
+	VM_END_SIGNAL,      /* from outside */
+	VM_END_USER,        /* Ctrl-A x */
+	VM_END_FAILED,      /* crash, error of KVM, time limit: the error says it */
+};
+
+struct vm_end {
+	enum vm_end_kind kind;
+	int signal;        /* of VM_END_SIGNAL */
+	unsigned int vcpu; /* of VM_END_FAILED: where it happened */
 };
 
 /* config must outlive the machine. On failure nothing is left behind. */
@@ -84,7 +110,13 @@ void vm_destroy(struct vm *vm);
  */
 int vm_system_reset(struct vm *vm, struct cxlvm_error *err);
 
-/* Start the guest and stay until the run ends: the exit status of the process. */
-int vm_run(struct vm *vm);
+/*
+ * Start the guest and stay until the run ends. Negative errno when it could not be started or did
+ * not end well, with err set, which must not be NULL.
+ */
+int vm_run(struct vm *vm, struct vm_end *end, struct cxlvm_error *err);
+
+/* After VM_END_FAILED: registers, code and stack of the vCPUs, and the console's last lines. */
+void vm_report(struct vm *vm, const struct vm_end *end, FILE *to);
 
 #endif

@@ -143,7 +143,7 @@ static int build_tables(struct builder *b, const struct vm *vm, struct cxlvm_err
 	if (!list(b, acpi_fadt(at, len, (struct cxlvm_gpa){ dsdt })))
 		return -ENOSPC;
 	at = room(b, &len);
-	if (!list(b, acpi_madt(at, len)))
+	if (!list(b, acpi_madt(at, len, vm)))
 		return -ENOSPC;
 	at = room(b, &len);
 	if (!list(b, acpi_mcfg(at, len, vm)))

@@ -41,7 +41,7 @@ int boot_open(const struct vm_config *config, const struct ram *ram, struct boot
 void boot_close(struct boot *boot);
 
 /*
- * Interrupt controllers, ports and the vCPU (vm->vcpu) of a machine whose memory slots exist:
+ * Interrupt controllers, ports and the vCPUs (vm->vcpus) of a machine whose memory slots exist:
  * a slot set after the interrupt controller waits for a grace period, 6 to 12 ms.
  */
 int arch_create(struct vm *vm, struct arch **arch, struct cxlvm_error *err);
@@ -50,14 +50,24 @@ void arch_destroy(struct arch *arch);
 
 /*
  * System reset of what arch_create made, the first one included: reset state, then kernel,
- * initrd, command line and tables anew in RAM, and the vCPU at the kernel's entry.
+ * initrd, command line and tables anew in RAM, the first vCPU at the kernel's entry and the others
+ * waiting to be started. No vCPU runs.
  */
 int arch_reset(struct arch *arch, struct cxlvm_error *err);
 
-/* Handle the vCPU's exit if it is one that only this architecture has. */
-enum vcpu_exit arch_exit(struct arch *arch, struct cxlvm_error *err);
+/*
+ * Interrupt routes of the interrupt controllers' own pins, which have to be given to KVM together
+ * with those of messages: their number, at most ARCH_FIXED_ROUTES. *free_gsi is the first GSI that
+ * messages may use.
+ */
+struct kvm_irq_routing_entry;
+unsigned int arch_fixed_routes(struct kvm_irq_routing_entry *entries, unsigned int *free_gsi);
+#define ARCH_FIXED_ROUTES 64u
 
-/* Registers, code and stack words, for a report. */
-void arch_dump(struct arch *arch, FILE *to);
+/* Handle the vCPU's exit if it is one that only this architecture has: the thread of the vCPU. */
+enum vcpu_exit arch_exit(struct vcpu *vcpu, struct cxlvm_error *err);
+
+/* Registers, code and stack words of a vCPU that does not run, for a report. */
+void arch_dump(const struct vcpu *vcpu, FILE *to);
 
 #endif

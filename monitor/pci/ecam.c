@@ -9,8 +9,8 @@
 #include "vm.h"
 
 struct target {
-	struct root_port *port; /* one of both, or none: nobody there */
-	struct device *device;
+	struct root_port *port; /* NULL: the device behind it */
+	struct device *device;  /* NULL: nobody there */
 	uint32_t offset;
 };
 
@@ -29,8 +29,10 @@ static struct target route(struct vm *vm, uint64_t address)
 	if (!bridge->cxl)
 		return target;
 	if (bus == bridge->bus_first) {
-		if (function == ROOT_PORT_DEVICE << 3)
+		if (function == ROOT_PORT_DEVICE << 3) {
 			target.port = &bridge->port;
+			target.device = bridge->device;
+		}
 	} else if (bus == root_port_secondary(&bridge->port) && function == 0) {
 		target.device = bridge->device;
 	}
@@ -57,7 +59,8 @@ static void ecam_write(void *opaque, uint64_t offset, unsigned int length, uint6
 	if (!pci_access_is_valid(target.offset, length))
 		return;
 	if (target.port)
-		root_port_config_write(target.port, target.offset, length, (uint32_t)value);
+		root_port_config_write(target.port, target.device, target.offset, length,
+				       (uint32_t)value);
 	else if (target.device)
 		endpoint_config_write(target.device, target.offset, length, (uint32_t)value);
 }

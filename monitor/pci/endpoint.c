@@ -121,11 +121,12 @@ uint64_t endpoint_bar_read(struct device *device, uint32_t bar, uint64_t offset,
 	struct pci_endpoint *pci = &device->pci;
 
 	for (size_t i = 0; i < pci->n_spans; i++) {
-		const struct cxlvm_bar_range *where = &pci->spans[i].where;
+		const struct pci_span *span = &pci->spans[i];
+		const struct cxlvm_bar_range *where = &span->where;
 
 		if (where->bar == bar && offset >= where->offset &&
 		    offset + length <= where->offset + where->size)
-			return span_read(&pci->spans[i], offset - where->offset, length);
+			return span->ops->read(span->opaque, offset - where->offset, length);
 	}
 	return bar_device_read(device, bar, offset, length);
 }
@@ -157,12 +158,62 @@ static int read_bar(struct device *device, struct pci_bar *bar, struct cxlvm_err
 	return 0;
 }
 
-int endpoint_init(struct device *device, struct cxlvm_error *err)
+static void add_patch(struct pci_endpoint *pci, uint32_t offset, uint8_t value)
+{
+	pci->patches[pci->n_patches++] = (struct pci_patch){ .offset = offset, .value = value };
+}
+
+/*
+ * Capabilities of interrupts: MSI-X is emulated; what the guest cannot have is taken out of the
+ * list. Bounded, as a list may be a loop.
+ */
+static int find_interrupts(struct device *device, struct cxlvm_error *err)
+{
+	const struct cxlvm_transport_ops *transport = device->transport.transport;
+	struct pci_endpoint *pci = &device->pci;
+	uint32_t pointer = PCI_CAPABILITY_LIST;
+	uint64_t value = 0;
+	int code = read_device(device, CXLVM_REGION_CONFIG, pointer, 1, &value);
+
+	/* There is no INTx for the guest. */
+	add_patch(pci, PCI_INTERRUPT_PIN, 0);
+	for (unsigned int i = 0; !code && i < PCI_HEADER_SPACE / 4; i++) {
+		uint32_t at = value & 0xfc;
+		uint32_t id, next;
+
+		if (at < PCI_STD_HEADER_SIZEOF)
+			return 0;
+		code = read_device(device, CXLVM_REGION_CONFIG, at, 2, &value);
+		id = value & 0xff;
+		next = value >> 8 & 0xff;
+		if (code)
+			break;
+		if (id == PCI_CAP_ID_MSIX && transport->irq_set && !pci->msix.capability) {
+			code = pci_msix_init(device, at, err);
+			if (code)
+				return code;
+			pointer = at + PCI_CAP_LIST_NEXT;
+		} else if ((id == PCI_CAP_ID_MSI || id == PCI_CAP_ID_MSIX) &&
+			   pci->n_patches < PCI_PATCHES_MAX) {
+			add_patch(pci, pointer, (uint8_t)next);
+		} else {
+			pointer = at + PCI_CAP_LIST_NEXT;
+		}
+		value = next;
+	}
+	if (code)
+		return cxlvm_error_set(err, code, "%s: cannot read its capabilities: %s",
+				       device->name, strerror(-code));
+	return 0;
+}
+
+int endpoint_open(struct device *device, struct cxlvm_error *err)
 {
 	struct pci_endpoint *pci = &device->pci;
-	int code;
 
 	for (uint32_t i = 0; i < PCI_BARS; i++) {
+		int code;
+
 		pci->bars[i].device = device;
 		pci->bars[i].index = i;
 		if (i > 0 && pci->bars[i - 1].size && pci_bar_is_64bit(&pci->bars[i - 1]))
@@ -171,28 +222,66 @@ int endpoint_init(struct device *device, struct cxlvm_error *err)
 		if (code)
 			return code;
 	}
+	return find_interrupts(device, err);
+}
 
-	pci->n_spans = cxlvm_endpoint_spans(device->endpoint, NULL, 0);
-	if (pci->n_spans) {
-		struct cxlvm_bar_range *where = calloc(pci->n_spans, sizeof(*where));
+static int add_msix_span(struct device *device, const struct cxlvm_bar_range *where,
+			 const struct map_ops *ops, struct cxlvm_error *err)
+{
+	struct pci_endpoint *pci = &device->pci;
 
-		pci->spans = calloc(pci->n_spans, sizeof(*pci->spans));
-		if (!where || !pci->spans) {
-			free(where);
-			return cxlvm_error_set(err, -ENOMEM, "%s: no memory", device->name);
-		}
-		cxlvm_endpoint_spans(device->endpoint, where, pci->n_spans);
-		for (size_t i = 0; i < pci->n_spans; i++) {
-			pci->spans[i].device = device;
-			pci->spans[i].where = where[i];
-		}
-		free(where);
-	}
+	if (where->offset > pci->bars[where->bar].size ||
+	    where->size > pci->bars[where->bar].size - where->offset)
+		return cxlvm_error_set(
+			err, -EPROTO,
+			"%s: MSI-X table or pending bits at 0x%llx, size 0x%llx, are "
+			"not in BAR %u of 0x%llx bytes",
+			device->name, (unsigned long long)where->offset,
+			(unsigned long long)where->size, where->bar,
+			(unsigned long long)pci->bars[where->bar].size);
+	pci->spans[pci->n_spans++] = (struct pci_span){
+		.device = device,
+		.where = *where,
+		.ops = ops,
+		.opaque = device,
+	};
 	return 0;
+}
+
+int endpoint_init(struct device *device, struct cxlvm_error *err)
+{
+	struct pci_endpoint *pci = &device->pci;
+	size_t n = cxlvm_endpoint_spans(device->endpoint, NULL, 0);
+	struct cxlvm_bar_range *where = calloc(n ? n : 1, sizeof(*where));
+	int code = 0;
+
+	/* Two more: MSI-X table and PBA. */
+	pci->spans = calloc(n + 2, sizeof(*pci->spans));
+	if (!where || !pci->spans) {
+		free(where);
+		return cxlvm_error_set(err, -ENOMEM, "%s: no memory", device->name);
+	}
+	cxlvm_endpoint_spans(device->endpoint, where, n);
+	for (size_t i = 0; i < n; i++)
+		pci->spans[i] = (struct pci_span){
+			.device = device,
+			.where = where[i],
+			.ops = &span_ops,
+			.opaque = &pci->spans[i],
+		};
+	free(where);
+	pci->n_spans = n;
+	if (pci->msix.capability) {
+		code = add_msix_span(device, &pci->msix.table, &pci_msix_table_ops, err);
+		if (!code)
+			code = add_msix_span(device, &pci->msix.pba, &pci_msix_pba_ops, err);
+	}
+	return code;
 }
 
 void endpoint_finish(struct device *device)
 {
+	pci_msix_finish(device);
 	free(device->pci.spans);
 	memset(&device->pci, 0, sizeof(device->pci));
 }
@@ -222,8 +311,8 @@ int endpoint_attach(struct device *device, struct map *map, struct cxlvm_error *
 		struct map_range range = {
 			.size = pci->spans[i].where.size,
 			.priority = MAP_PRIORITY_BAR_SPAN,
-			.ops = &span_ops,
-			.opaque = &pci->spans[i],
+			.ops = pci->spans[i].ops,
+			.opaque = pci->spans[i].opaque,
 		};
 
 		pci->spans[i].range = map_add(map, &range);
@@ -233,33 +322,27 @@ int endpoint_attach(struct device *device, struct map *map, struct cxlvm_error *
 	return 0;
 }
 
-static bool move(struct map_range *range, bool enabled, uint64_t base)
+/* Put the ranges where the guest wants them. */
+static void follow_bars(struct device *device)
 {
-	bool changed = enabled != range->enabled || (enabled && base != range->base.value);
+	struct pci_endpoint *pci = &device->pci;
+	struct map *map = &device->vm->map;
 
-	range->enabled = enabled;
-	range->base.value = base;
-	return changed;
-}
-
-/* Does anything have to move? Does not publish. */
-static bool follow_bars(struct pci_endpoint *pci)
-{
-	bool changed = false;
-
+	map_begin(map);
 	for (unsigned int i = 0; i < PCI_BARS; i++) {
 		struct pci_bar *bar = &pci->bars[i];
 
 		if (bar->size)
-			changed |= move(bar->range, pci->memory_space, bar->guest);
+			map_move(map, bar->range, pci->memory_space,
+				 (struct cxlvm_gpa){ bar->guest });
 	}
 	for (size_t i = 0; i < pci->n_spans; i++) {
 		struct pci_span *span = &pci->spans[i];
+		uint64_t base = pci->bars[span->where.bar].guest + span->where.offset;
 
-		changed |= move(span->range, pci->memory_space,
-				pci->bars[span->where.bar].guest + span->where.offset);
+		map_move(map, span->range, pci->memory_space, (struct cxlvm_gpa){ base });
 	}
-	return changed;
+	map_commit(map);
 }
 
 void endpoint_reset(struct device *device)
@@ -268,8 +351,22 @@ void endpoint_reset(struct device *device)
 
 	for (unsigned int i = 0; i < PCI_BARS; i++)
 		pci->bars[i].guest = pci->bars[i].assigned.value;
+	pci_msix_reset(device);
 	pci->memory_space = true;
-	follow_bars(pci);
+	pci->held = false;
+	follow_bars(device);
+}
+
+void endpoint_clear(struct device *device, bool held)
+{
+	struct pci_endpoint *pci = &device->pci;
+
+	for (unsigned int i = 0; i < PCI_BARS; i++)
+		pci->bars[i].guest = 0;
+	pci_msix_reset(device);
+	pci->memory_space = false;
+	pci->held = held;
+	follow_bars(device);
 }
 
 /* The dword of a BAR register, or of the upper half of a 64-bit one. */
@@ -287,17 +384,18 @@ static uint32_t bar_register(const struct pci_endpoint *pci, unsigned int index)
 static void bar_register_write(struct pci_endpoint *pci, unsigned int index, uint32_t value)
 {
 	struct pci_bar *bar = &pci->bars[index];
+	uint64_t guest = bar->guest;
 
 	if (bar->size) {
-		bar->guest = (bar->guest & ~(uint64_t)UINT32_MAX) | (value & ~0xfu);
+		guest = (guest & ~(uint64_t)UINT32_MAX) | (value & ~0xfu);
 	} else if (index > 0 && pci->bars[index - 1].size &&
 		   pci_bar_is_64bit(&pci->bars[index - 1])) {
 		bar = &pci->bars[index - 1];
-		bar->guest = (uint64_t)value << 32 | (uint32_t)bar->guest;
+		guest = (uint64_t)value << 32 | (uint32_t)bar->guest;
 	} else {
 		return;
 	}
-	bar->guest &= ~(bar->size - 1);
+	bar->guest = guest & ~(bar->size - 1);
 }
 
 /* Replace length bytes at offset in dword, which is the register that contains offset. */
@@ -319,11 +417,57 @@ static bool is_rom(uint32_t offset)
 	return offset >= PCI_ROM_ADDRESS && offset < PCI_ROM_ADDRESS + 4;
 }
 
+/* Where the MSI-X control register is; 0: there is none. */
+static uint32_t msix_control_at(const struct pci_endpoint *pci)
+{
+	return pci->msix.capability ? pci->msix.capability + PCI_MSIX_FLAGS : 0;
+}
+
+/* What the guest reads differently from the device. */
+static uint64_t patch(const struct pci_endpoint *pci, uint32_t offset, unsigned int length,
+		      uint64_t value)
+{
+	uint32_t control_at = msix_control_at(pci);
+
+	for (unsigned int i = 0; i < pci->n_patches; i++) {
+		const struct pci_patch *p = &pci->patches[i];
+		unsigned int shift = 8 * (p->offset - offset);
+
+		if (pci_access_touches(offset, length, p->offset, 1))
+			value = (value & ~(0xffull << shift)) | (uint64_t)p->value << shift;
+	}
+	/* Byte by byte: the register is the upper half of a dword, and may be read in halves. */
+	for (unsigned int i = 0; control_at && i < length; i++) {
+		uint32_t at = offset + i - control_at;
+		uint16_t control;
+
+		if (at >= 2)
+			continue;
+		control = (uint16_t)((value >> (8 * i) & 0xff) << (8 * at));
+		control = (uint16_t)(pci_msix_control(&pci->msix, control) >> (8 * at));
+		value = (value & ~(0xffull << (8 * i))) | (uint64_t)(control & 0xff) << (8 * i);
+	}
+	return value;
+}
+
+/* Enable and function mask are in the second byte of the register. */
+static void write_msix_control(struct device *device, uint32_t offset, unsigned int length,
+			       uint32_t value)
+{
+	uint32_t at = msix_control_at(&device->pci) + 1;
+
+	if (at > 1 && pci_access_touches(offset, length, at, 1))
+		pci_msix_control_write(device,
+				       (uint16_t)((value >> (8 * (at - offset)) & 0xff) << 8));
+}
+
 uint32_t endpoint_config_read(struct device *device, uint32_t offset, unsigned int length)
 {
 	struct pci_endpoint *pci = &device->pci;
 	uint64_t value;
 
+	if (pci->held)
+		return (uint32_t)all_ones(length);
 	if (is_bar(offset))
 		value = bar_register(pci, (offset - PCI_BASE_ADDRESS_0) / 4) >> (8 * (offset & 3));
 	else if (is_rom(offset))
@@ -337,6 +481,7 @@ uint32_t endpoint_config_read(struct device *device, uint32_t offset, unsigned i
 		if (pci->memory_space)
 			value |= PCI_COMMAND_MEMORY;
 	}
+	value = patch(pci, offset, length, value);
 	return cxlvm_endpoint_config_read(device->endpoint, offset, length, (uint32_t)value);
 }
 
@@ -349,6 +494,10 @@ void endpoint_config_write(struct device *device, uint32_t offset, unsigned int 
 	bool pass;
 
 	pthread_mutex_lock(&device->lock);
+	if (pci->held) {
+		pthread_mutex_unlock(&device->lock);
+		return;
+	}
 	pass = cxlvm_endpoint_config_write_begin(device->endpoint, offset, length, value,
 						 &device_value, &kind);
 	if (is_bar(offset)) {
@@ -367,7 +516,10 @@ void endpoint_config_write(struct device *device, uint32_t offset, unsigned int 
 	if (pass)
 		write_device(device, CXLVM_REGION_CONFIG, offset, length, device_value);
 	cxlvm_endpoint_config_write_end(device->endpoint);
-	if (follow_bars(pci))
-		map_publish(&device->vm->map);
+	write_msix_control(device, offset, length, value);
+	if (kind == CXLVM_RESET_FUNCTION)
+		endpoint_clear(device, false);
+	else
+		follow_bars(device);
 	pthread_mutex_unlock(&device->lock);
 }

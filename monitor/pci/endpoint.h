@@ -2,19 +2,21 @@
 /*
  * endpoint.h - the passed-through function as the guest's config space and BARs show it
  *
- * The device answers, libcxlvm filters. Only two things are the monitor's own: the BARs, and
- * the Memory Space bit, which moves the guest's BARs and never the device's (DESIGN rule 3: the
- * real bit stays on, device memory is not gated by it).
+ * The device answers, libcxlvm filters. Three things are the monitor's own: the BARs; the Memory
+ * Space bit, which moves the guest's BARs and never the device's (the real bit stays on, device
+ * memory is not gated by it); and interrupts, of which the guest has MSI-X only (msix.h).
  */
 #ifndef MONITOR_PCI_ENDPOINT_H
 #define MONITOR_PCI_ENDPOINT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <cxlvm/passthrough.h>
 
 #include "map.h"
+#include "msix.h"
 
 #define PCI_BARS 6
 
@@ -26,34 +28,54 @@ struct pci_bar {
 	uint64_t size;             /* 0: no memory BAR, or the upper half of the one before */
 	uint32_t flags;            /* bits 3:0 of the register */
 	struct cxlvm_gpa assigned; /* by firmware */
-	uint64_t guest;            /* what the guest wrote last */
+	_Atomic uint64_t guest;    /* what the guest wrote last */
 	struct map_range *range;
 };
 
-/* Registers in a BAR that libcxlvm answers. */
+/* A part of a BAR that the device does not answer: registers of libcxlvm, MSI-X table and PBA. */
 struct pci_span {
 	struct device *device;
 	struct cxlvm_bar_range where;
+	const struct map_ops *ops;
+	void *opaque;
 	struct map_range *range;
 };
+
+/* A byte of config space that the guest reads differently. */
+struct pci_patch {
+	uint32_t offset;
+	uint8_t value;
+};
+
+/* Interrupt pin and two capabilities, each with the pointer of the one before. */
+#define PCI_PATCHES_MAX 3
 
 struct pci_endpoint {
 	struct pci_bar bars[PCI_BARS];
 	struct pci_span *spans;
 	size_t n_spans;
-	bool memory_space; /* the guest's bit */
+	struct pci_patch patches[PCI_PATCHES_MAX];
+	unsigned int n_patches;
+	struct msix msix;
+	atomic_bool memory_space; /* the guest's bit */
+	atomic_bool held;         /* in a bus reset: nobody answers */
 };
 
-/* Read sizes and types of the device's BARs, take the spans of its realized endpoint. */
+/* Read the device's interrupts and the sizes and types of its BARs; before realize. */
+int endpoint_open(struct device *device, struct cxlvm_error *err);
+/* Take the spans of the realized endpoint. */
 int endpoint_init(struct device *device, struct cxlvm_error *err);
+/* Also after neither of both. */
 void endpoint_finish(struct device *device);
 
 /* Ranges of the guest physical map that endpoint_attach will add. */
 unsigned int endpoint_map_ranges(const struct device *device);
 int endpoint_attach(struct device *device, struct map *map, struct cxlvm_error *err);
 
-/* What firmware assigned, memory decode on. The map has to be published after it. */
+/* System reset: what firmware assigned, memory decode on. */
 void endpoint_reset(struct device *device);
+/* Any other reset of the function: BARs 0, memory decode off. held: from now on nobody answers. */
+void endpoint_clear(struct device *device, bool held);
 
 uint32_t endpoint_config_read(struct device *device, uint32_t offset, unsigned int length);
 void endpoint_config_write(struct device *device, uint32_t offset, unsigned int length,

@@ -2,9 +2,9 @@
 /* root_port.c - a CXL root port */
 #include <errno.h>
 #include <linux/pci_regs.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "device.h"
 #include "ids.h"
 #include "root_port.h"
 #include "util.h"
@@ -24,6 +24,11 @@
 /* Prefetchable base and limit: bit 0 of each says 64 bits. */
 #define PREF_TYPE_64 0x00010001u
 
+/* CXL Port Extensions DVSEC, port control: without this bit a bus reset has no effect (8.1.5.2). */
+#define DVSEC_PORT_EXTENSIONS 3u
+#define PORT_CONTROL          0x0cu
+#define PORT_UNMASK_SBR       0x0001u
+
 static uint64_t component_read(void *opaque, uint64_t offset, unsigned int length)
 {
 	const struct root_port *port = opaque;
@@ -33,15 +38,33 @@ static uint64_t component_read(void *opaque, uint64_t offset, unsigned int lengt
 
 static void component_write(void *opaque, uint64_t offset, unsigned int length, uint64_t value)
 {
-	const struct root_port *port = opaque;
+	struct root_port *port = opaque;
 
+	pthread_mutex_lock(&port->lock);
 	cxlvm_root_port_write(port->cxl, offset, length, value);
+	pthread_mutex_unlock(&port->lock);
 }
 
 static const struct map_ops component_ops = {
 	.read = component_read,
 	.write = component_write,
 };
+
+/* Where the port control register is: the library decides where its DVSECs are. */
+static uint32_t find_port_control(const struct root_port *port)
+{
+	uint32_t offset = PCI_HEADER_SPACE;
+
+	while (offset) {
+		uint32_t header = cxlvm_root_port_config_read(port->cxl, offset, 4);
+		uint32_t id = cxlvm_root_port_config_read(port->cxl, offset + PCI_DVSEC_HEADER2, 2);
+
+		if (id == DVSEC_PORT_EXTENSIONS)
+			return offset + PORT_CONTROL;
+		offset = PCI_EXT_CAP_NEXT(header);
+	}
+	return 0;
+}
 
 int root_port_init(struct root_port *port, uint8_t number, struct map *map, struct cxlvm_error *err)
 {
@@ -61,6 +84,8 @@ int root_port_init(struct root_port *port, uint8_t number, struct map *map, stru
 	code = cxlvm_root_port_create(&cxl_config, &port->cxl, err);
 	if (code)
 		return code;
+	pthread_mutex_init(&port->lock, NULL);
+	port->port_control = find_port_control(port);
 	port->range = map_add(map, &range);
 	if (!port->range) {
 		root_port_finish(port);
@@ -71,6 +96,8 @@ int root_port_init(struct root_port *port, uint8_t number, struct map *map, stru
 
 void root_port_finish(struct root_port *port)
 {
+	if (port->cxl)
+		pthread_mutex_destroy(&port->lock);
 	cxlvm_root_port_destroy(port->cxl);
 	port->cxl = NULL;
 }
@@ -101,8 +128,8 @@ static void reset_header(struct pci_space *s)
 	pci_space_rules(s, PCI_PREF_BASE_UPPER32, 8, UINT64_MAX, 0);
 	pci_space_set(s, PCI_CAPABILITY_LIST, 1, CAP_PCIE);
 	pci_space_rules(s, PCI_INTERRUPT_LINE, 1, 0xff, 0);
-	/* Secondary bus reset always reads 0, see root_port_config_write. */
-	pci_space_rules(s, PCI_BRIDGE_CONTROL, 2, PCI_BRIDGE_CTL_PARITY | PCI_BRIDGE_CTL_SERR, 0);
+	pci_space_rules(s, PCI_BRIDGE_CONTROL, 2,
+			PCI_BRIDGE_CTL_PARITY | PCI_BRIDGE_CTL_SERR | PCI_BRIDGE_CTL_BUS_RESET, 0);
 }
 
 static void reset_pcie_capability(struct pci_space *s, uint8_t number)
@@ -142,60 +169,78 @@ static void assign(struct pci_space *s, const struct root_port_assignment *a)
 	pci_space_set(s, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
-/* Does the range have to move? Does not publish. */
-static bool follow_bar(struct root_port *port)
+static void follow_bar(struct root_port *port)
 {
 	bool enabled = pci_space_get(&port->space, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY;
 	uint64_t base = pci_space_get(&port->space, PCI_BASE_ADDRESS_0, 8) & ~(BAR_SIZE - 1);
-	bool changed =
-		enabled != port->range->enabled || (enabled && base != port->range->base.value);
 
-	port->range->enabled = enabled;
-	port->range->base.value = base;
-	return changed;
+	map_begin(port->map);
+	map_move(port->map, port->range, enabled, (struct cxlvm_gpa){ base });
+	map_commit(port->map);
 }
 
 void root_port_reset(struct root_port *port)
 {
+	pthread_mutex_lock(&port->lock);
 	reset_header(&port->space);
 	reset_pcie_capability(&port->space, port->number);
 	assign(&port->space, &port->assigned);
 	cxlvm_root_port_reset(port->cxl);
 	follow_bar(port);
+	pthread_mutex_unlock(&port->lock);
 }
 
-uint32_t root_port_config_read(const struct root_port *port, uint32_t offset, unsigned int length)
+uint32_t root_port_config_read(struct root_port *port, uint32_t offset, unsigned int length)
 {
+	uint32_t value;
+
+	pthread_mutex_lock(&port->lock);
 	if (offset >= PCI_HEADER_SPACE)
-		return cxlvm_root_port_config_read(port->cxl, offset, length);
-	return pci_space_read(&port->space, offset, length);
+		value = cxlvm_root_port_config_read(port->cxl, offset, length);
+	else
+		value = pci_space_read(&port->space, offset, length);
+	pthread_mutex_unlock(&port->lock);
+	return value;
 }
 
-void root_port_config_write(struct root_port *port, uint32_t offset, unsigned int length,
-			    uint32_t value)
+/* Is the bus behind the port held in reset? A port with a CXL link masks it unless told not to. */
+static bool holds_bus(const struct root_port *port)
 {
-	if (offset >= PCI_HEADER_SPACE) {
+	uint64_t control = pci_space_get(&port->space, PCI_BRIDGE_CONTROL, 2);
+	uint32_t mask = cxlvm_root_port_config_read(port->cxl, port->port_control, 2);
+
+	return (control & PCI_BRIDGE_CTL_BUS_RESET) && (mask & PORT_UNMASK_SBR);
+}
+
+void root_port_config_write(struct root_port *port, struct device *below, uint32_t offset,
+			    unsigned int length, uint32_t value)
+{
+	bool before, after;
+
+	/* The device's lock for all of it: two writes must not change places in the bus reset. */
+	pthread_mutex_lock(&below->lock);
+	pthread_mutex_lock(&port->lock);
+	before = holds_bus(port);
+	if (offset >= PCI_HEADER_SPACE)
 		cxlvm_root_port_config_write(port->cxl, offset, length, value);
-		return;
-	}
-	pci_space_write(&port->space, offset, length, value);
-	/*
-	 * A bus reset would have to reach the device below, which this monitor does not do yet.
-	 * Nothing pretends: the bit does not stay, and we say so once (P8).
-	 */
-	if (pci_access_touches(offset, length, PCI_BRIDGE_CONTROL, 1) && !port->reset_reported &&
-	    (value >> (8 * (PCI_BRIDGE_CONTROL - offset)) & PCI_BRIDGE_CTL_BUS_RESET)) {
-		port->reset_reported = true;
-		fprintf(stderr,
-			"root port %u: the guest asked for a secondary bus reset, which is "
-			"not implemented; ignored\n",
-			port->number);
-	}
-	if (follow_bar(port))
-		map_publish(port->map);
+	else
+		pci_space_write(&port->space, offset, length, value);
+	after = holds_bus(port);
+	follow_bar(port);
+	pthread_mutex_unlock(&port->lock);
+	if (after && !before)
+		device_bus_reset_begin(below);
+	if (before && !after)
+		device_bus_reset_end(below);
+	pthread_mutex_unlock(&below->lock);
 }
 
-uint8_t root_port_secondary(const struct root_port *port)
+uint8_t root_port_secondary(struct root_port *port)
 {
-	return (uint8_t)pci_space_get(&port->space, PCI_SECONDARY_BUS, 1);
+	uint8_t bus;
+
+	pthread_mutex_lock(&port->lock);
+	bus = (uint8_t)pci_space_get(&port->space, PCI_SECONDARY_BUS, 1);
+	pthread_mutex_unlock(&port->lock);
+	return bus;
 }

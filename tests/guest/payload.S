@@ -1,72 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The smallest guest: a file with the head of a bzImage (Linux x86 boot protocol) whose first
- * store goes to the base of the CXL window, and which then ends the machine through the debug-exit
- * port, which a monitor with test switches has: eight bytes of device memory become "PAYLOAD!",
- * and nothing else.
+ * The smallest guest: its first store goes to the base of the CXL window, and then it ends the
+ * machine through the debug-exit port, which a monitor with test switches has: eight bytes of
+ * device memory become "PAYLOAD!", and nothing else.
  *
- * Assembled as one flat section. The window base is patched in by payload.sh, at PAYLOAD_BASE_AT:
- * the setup part is two sectors long, the 64-bit entry 0x200 behind it, and the base comes after
- * ten bytes of the first instruction and two of the second.
+ * The window base is patched in by payload.sh, at BASE_AT: behind ten bytes of the first
+ * instruction and two of the second.
  */
-#define SETUP_SECTORS 1
-#define SETUP_SIZE    ((SETUP_SECTORS + 1) * 512)
-#define LOAD_ADDRESS  0x100000
-#define DEBUG_EXIT    0xf4
-#define SIZE_IN_RAM   0x10000
-#define STORED       0x2144414f4c594150 /* "PAYLOAD!" */
-#define PLACEHOLDER   0x1122334455667788
+#include "load.h"
+
+#define DEBUG_EXIT  0xf4
+#define STORED      0x2144414f4c594150 /* "PAYLOAD!" */
+#define PLACEHOLDER 0x1122334455667788
 
 	.text
 	.code64
 	.globl	_start
 _start:
-	.org	0x1f1
-	.byte	SETUP_SECTORS
-	.word	0				/* root_flags */
-	.long	(end - kernel) / 16		/* syssize */
-	.word	0				/* ram_size */
-	.word	0xffff				/* vid_mode */
-	.word	0				/* root_dev */
-	.word	0xaa55				/* boot_flag */
-	.byte	0xeb, header_end - . - 2	/* jump: its offset gives the end of the header */
-	.ascii	"HdrS"
-	.word	0x020f				/* version */
-	.long	0				/* realmode_swtch */
-	.word	0				/* start_sys_seg */
-	.word	0				/* kernel_version */
-	.byte	0				/* type_of_loader */
-	.byte	1				/* loadflags: loaded high */
-	.word	0				/* setup_move_size */
-	.long	LOAD_ADDRESS			/* code32_start */
-	.long	0, 0				/* ramdisk_image, ramdisk_size */
-	.long	0				/* bootsect_kludge */
-	.word	0				/* heap_end_ptr */
-	.byte	0, 0				/* ext_loader_ver, ext_loader_type */
-	.long	0				/* cmd_line_ptr */
-	.long	0x7fffffff			/* initrd_addr_max */
-	.long	0x100000			/* kernel_alignment */
-	.byte	1				/* relocatable_kernel */
-	.byte	20				/* min_alignment: 1 MiB */
-	.word	1				/* xloadflags: has a 64-bit entry */
-	.long	2047				/* cmdline_size */
-	.long	0				/* hardware_subarch */
-	.quad	0				/* hardware_subarch_data */
-	.long	0, 0				/* payload_offset, payload_length */
-	.quad	0				/* setup_data */
-	.quad	LOAD_ADDRESS			/* pref_address */
-	.long	SIZE_IN_RAM			/* init_size */
-	.long	0				/* handover_offset */
-	.long	0				/* kernel_info_offset */
-header_end:
-
-	.org	SETUP_SIZE
-kernel:
 	/* the 32-bit entry: never used */
 	hlt
-	jmp	kernel
+	jmp	_start
 
-	.org	SETUP_SIZE + 0x200
+	.org	ENTRY_AT
 entry64:
 	movabs	$STORED, %rax
 	movabs	%rax, PLACEHOLDER
@@ -74,5 +29,3 @@ entry64:
 1:
 	hlt
 	jmp	1b
-	.balign	16
-end:

@@ -107,26 +107,34 @@ static void dump_stack(const struct vm *vm, const struct kvm_sregs *s, uint64_t 
 			fprintf(to, "stack: +0x%03x 0x%016" PRIx64 "\n", 8 * i, word);
 }
 
-void arch_dump(struct arch *arch, FILE *to)
+void arch_dump(const struct vcpu *vcpu, FILE *to)
 {
-	const struct vm *vm = arch->vm;
+	const struct vm *vm = vcpu->vm;
+	struct kvm_mp_state state;
 	struct kvm_regs r;
 	struct kvm_sregs s;
 
-	if (kvm_ioctl(vm->vcpu.fd, KVM_GET_REGS, (unsigned long)&r) < 0 ||
-	    kvm_ioctl(vm->vcpu.fd, KVM_GET_SREGS, (unsigned long)&s) < 0) {
+	if (kvm_ioctl(vcpu->fd, KVM_GET_MP_STATE, (unsigned long)&state) >= 0 &&
+	    state.mp_state == KVM_MP_STATE_UNINITIALIZED) {
+		fprintf(to, "registers: virtual CPU %u was not started\n", vcpu->id);
+		return;
+	}
+	if (kvm_ioctl(vcpu->fd, KVM_GET_REGS, (unsigned long)&r) < 0 ||
+	    kvm_ioctl(vcpu->fd, KVM_GET_SREGS, (unsigned long)&s) < 0) {
 		fputs("registers: not available\n", to);
 		return;
 	}
 	fprintf(to,
+		"registers: virtual CPU %u, last exit reason %u\n"
 		"registers: rip 0x%llx rsp 0x%llx rflags 0x%llx\n"
 		"registers: rax 0x%llx rbx 0x%llx rcx 0x%llx rdx 0x%llx\n"
 		"registers: rsi 0x%llx rdi 0x%llx rbp 0x%llx r8 0x%llx\n"
 		"registers: r9 0x%llx r10 0x%llx r11 0x%llx r12 0x%llx\n"
 		"registers: r13 0x%llx r14 0x%llx r15 0x%llx\n"
 		"registers: cr0 0x%llx cr2 0x%llx cr3 0x%llx cr4 0x%llx efer 0x%llx\n",
-		r.rip, r.rsp, r.rflags, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.r8, r.r9,
-		r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
+		vcpu->id, vcpu->last_exit, r.rip, r.rsp, r.rflags, r.rax, r.rbx, r.rcx, r.rdx,
+		r.rsi, r.rdi, r.rbp, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, s.cr0,
+		s.cr2, s.cr3, s.cr4, s.efer);
 	dump_code(vm, &s, r.rip, to);
 	dump_stack(vm, &s, r.rsp, to);
 }

@@ -36,6 +36,7 @@ static enum vcpu_exit pm1_write(struct arch *arch, unsigned int at, const void *
 {
 	uint64_t control;
 
+	pthread_mutex_lock(&arch->lock);
 	/* Status bits are RW1C and never set. */
 	for (unsigned int i = 0; i < length; i++) {
 		if (at + i >= PM1_ENABLE)
@@ -43,6 +44,7 @@ static enum vcpu_exit pm1_write(struct arch *arch, unsigned int at, const void *
 	}
 	control = load_le(arch->pm1 + PM1_CONTROL, 2);
 	store_le(arch->pm1 + PM1_CONTROL, 2, (control & PM1_CONTROL_KEPT) | PM1_CONTROL_SCI_EN);
+	pthread_mutex_unlock(&arch->lock);
 	if ((control & PM1_CONTROL_SLP_EN) &&
 	    (control & PM1_CONTROL_SLP_TYP) >> PM1_CONTROL_TYP_SHIFT == LAYOUT_SLEEP_S5)
 		return VCPU_POWER_OFF;
@@ -68,7 +70,9 @@ enum vcpu_exit ports_access(struct arch *arch, uint16_t port, void *data, unsign
 	if (port >= LAYOUT_PORT_PM1_EVT && port + length <= LAYOUT_PORT_PM1_EVT + PM1_BYTES) {
 		if (write)
 			return pm1_write(arch, port - LAYOUT_PORT_PM1_EVT, data, length);
+		pthread_mutex_lock(&arch->lock);
 		memcpy(data, arch->pm1 + (port - LAYOUT_PORT_PM1_EVT), length);
+		pthread_mutex_unlock(&arch->lock);
 		return VCPU_CONTINUE;
 	}
 	if (port == LAYOUT_PORT_RESET && write)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * snapshot.c - reset of vCPU and interrupt controllers: KVM has no call for it, so their state is
+ * snapshot.c - reset of vCPUs and interrupt controllers: KVM has no call for it, so their state is
  * read before the first guest instruction and written back at each reset
  *
  * The kvm-clock registers are part of it: left alone, the host goes on writing the time into a
@@ -28,7 +28,7 @@ union msr_indices {
 	uint8_t room[sizeof(struct kvm_msr_list) + MSRS_MAX * sizeof(uint32_t)];
 };
 
-struct snapshot {
+struct cpu_state {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 	struct kvm_lapic_state lapic;
@@ -37,16 +37,21 @@ struct snapshot {
 	struct kvm_vcpu_events events;
 	struct kvm_debugregs debugregs;
 	struct kvm_mp_state mp_state;
+	uint32_t n_msrs;
+	struct kvm_msr_entry *msrs;
+};
+
+struct snapshot {
 	struct kvm_irqchip chips[CHIPS];
 	struct kvm_pit_state2 pit;
-	uint32_t n_msrs;
-	struct kvm_msr_entry msrs[];
+	unsigned int n_cpus;
+	struct cpu_state cpus[];
 };
 
 /* Order matters on the way back: MSRs (APIC base) before LAPIC, XCRs before XSAVE. */
-#define STATE(name, GET, SET, member)                             \
-	{                                                         \
-		name, GET, SET, offsetof(struct snapshot, member) \
+#define STATE(name, GET, SET, member)                              \
+	{                                                          \
+		name, GET, SET, offsetof(struct cpu_state, member) \
 	}
 static const struct {
 	const char *name;
@@ -71,7 +76,7 @@ static int move(int fd, unsigned long request, const void *data, const char *nam
 	int code = kvm_ioctl(fd, request, (unsigned long)data);
 
 	if (code < 0)
-		return cxlvm_error_set(err, code, "KVM does not %s the %s of the vCPU: %s",
+		return cxlvm_error_set(err, code, "KVM does not %s the %s: %s",
 				       save ? "give" : "take", name, strerror(-code));
 	return 0;
 }
@@ -130,35 +135,76 @@ static int list_msrs(const struct kvm *kvm, union msrs *buffer, uint32_t *n,
 	return 0;
 }
 
-int snapshot_save(const struct vm *vm, struct snapshot **out, struct cxlvm_error *err)
+static int save_cpu(const struct vcpu *vcpu, struct cpu_state *state, struct cxlvm_error *err)
 {
 	union msrs *buffer = malloc(sizeof(*buffer));
-	struct kvm_msr_entry *entries = NULL;
-	struct snapshot *snapshot = NULL;
 	uint32_t n = 0;
 	int code;
 
 	if (!buffer)
-		return cxlvm_error_set(err, -ENOMEM, "no memory for the state of the vCPU");
-	code = list_msrs(&vm->kvm, buffer, &n, err);
+		return cxlvm_error_set(err, -ENOMEM, "no memory for the state of a virtual CPU");
+	code = list_msrs(&vcpu->vm->kvm, buffer, &n, err);
 	if (code)
 		goto out;
-	snapshot = calloc(1, sizeof(*snapshot) + n * sizeof(snapshot->msrs[0]));
-	if (!snapshot) {
-		code = cxlvm_error_set(err, -ENOMEM, "no memory for the state of the vCPU");
+	state->msrs = calloc(n ? n : 1, sizeof(*state->msrs));
+	if (!state->msrs) {
+		code = cxlvm_error_set(err, -ENOMEM, "no memory for the state of a virtual CPU");
 		goto out;
 	}
-	entries = snapshot->msrs;
-	memcpy(entries, buffer->list.entries, n * sizeof(*entries));
-	snapshot->n_msrs = move_msrs(vm->vcpu.fd, KVM_GET_MSRS, entries, n, buffer);
+	memcpy(state->msrs, buffer->list.entries, n * sizeof(*state->msrs));
+	state->n_msrs = move_msrs(vcpu->fd, KVM_GET_MSRS, state->msrs, n, buffer);
 
 	for (size_t i = 0; !code && i < ARRAY_SIZE(before_msrs); i++)
-		code = move(vm->vcpu.fd, before_msrs[i].get,
-			    (char *)snapshot + before_msrs[i].offset, before_msrs[i].name, true,
-			    err);
+		code = move(vcpu->fd, before_msrs[i].get, (char *)state + before_msrs[i].offset,
+			    before_msrs[i].name, true, err);
 	for (size_t i = 0; !code && i < ARRAY_SIZE(after_msrs); i++)
-		code = move(vm->vcpu.fd, after_msrs[i].get, (char *)snapshot + after_msrs[i].offset,
+		code = move(vcpu->fd, after_msrs[i].get, (char *)state + after_msrs[i].offset,
 			    after_msrs[i].name, true, err);
+out:
+	free(buffer);
+	return code;
+}
+
+static int restore_cpu(const struct vcpu *vcpu, const struct cpu_state *state,
+		       struct cxlvm_error *err)
+{
+	union msrs *buffer = malloc(sizeof(*buffer));
+	struct kvm_msr_entry *entries = calloc(state->n_msrs, sizeof(*entries));
+	int code = 0;
+
+	if (!buffer || !entries) {
+		code = cxlvm_error_set(err, -ENOMEM, "no memory for the state of a virtual CPU");
+		goto out;
+	}
+	for (size_t i = 0; !code && i < ARRAY_SIZE(before_msrs); i++)
+		code = move(vcpu->fd, before_msrs[i].set,
+			    (const char *)state + before_msrs[i].offset, before_msrs[i].name, false,
+			    err);
+	if (code)
+		goto out;
+	/* A few can be read and not written; they have not changed then. */
+	memcpy(entries, state->msrs, state->n_msrs * sizeof(*entries));
+	(void)move_msrs(vcpu->fd, KVM_SET_MSRS, entries, state->n_msrs, buffer);
+	for (size_t i = 0; !code && i < ARRAY_SIZE(after_msrs); i++)
+		code = move(vcpu->fd, after_msrs[i].set, (const char *)state + after_msrs[i].offset,
+			    after_msrs[i].name, false, err);
+out:
+	free(entries);
+	free(buffer);
+	return code;
+}
+
+int snapshot_save(const struct vm *vm, struct snapshot **out, struct cxlvm_error *err)
+{
+	struct snapshot *snapshot =
+		calloc(1, sizeof(*snapshot) + vm->n_vcpus * sizeof(snapshot->cpus[0]));
+	int code = 0;
+
+	if (!snapshot)
+		return cxlvm_error_set(err, -ENOMEM, "no memory for the state of the machine");
+	snapshot->n_cpus = vm->n_vcpus;
+	for (unsigned int i = 0; !code && i < vm->n_vcpus; i++)
+		code = save_cpu(&vm->vcpus[i], &snapshot->cpus[i], err);
 	for (uint32_t i = 0; !code && i < CHIPS; i++) {
 		snapshot->chips[i].chip_id = i;
 		code = move(vm->kvm.vm_fd, KVM_GET_IRQCHIP, &snapshot->chips[i],
@@ -166,10 +212,8 @@ int snapshot_save(const struct vm *vm, struct snapshot **out, struct cxlvm_error
 	}
 	if (!code)
 		code = move(vm->kvm.vm_fd, KVM_GET_PIT2, &snapshot->pit, "timer", true, err);
-out:
-	free(buffer);
 	if (code) {
-		free(snapshot);
+		snapshot_free(snapshot);
 		return code;
 	}
 	*out = snapshot;
@@ -178,39 +222,23 @@ out:
 
 int snapshot_restore(const struct vm *vm, const struct snapshot *snapshot, struct cxlvm_error *err)
 {
-	union msrs *buffer = malloc(sizeof(*buffer));
-	struct kvm_msr_entry *entries = calloc(snapshot->n_msrs, sizeof(*entries));
 	int code = 0;
 
-	if (!buffer || !entries) {
-		code = cxlvm_error_set(err, -ENOMEM, "no memory for the state of the vCPU");
-		goto out;
-	}
-	for (size_t i = 0; !code && i < ARRAY_SIZE(before_msrs); i++)
-		code = move(vm->vcpu.fd, before_msrs[i].set,
-			    (const char *)snapshot + before_msrs[i].offset, before_msrs[i].name,
-			    false, err);
-	if (code)
-		goto out;
-	/* A few can be read and not written; they have not changed then. */
-	memcpy(entries, snapshot->msrs, snapshot->n_msrs * sizeof(*entries));
-	(void)move_msrs(vm->vcpu.fd, KVM_SET_MSRS, entries, snapshot->n_msrs, buffer);
-	for (size_t i = 0; !code && i < ARRAY_SIZE(after_msrs); i++)
-		code = move(vm->vcpu.fd, after_msrs[i].set,
-			    (const char *)snapshot + after_msrs[i].offset, after_msrs[i].name,
-			    false, err);
+	for (unsigned int i = 0; !code && i < snapshot->n_cpus; i++)
+		code = restore_cpu(&vm->vcpus[i], &snapshot->cpus[i], err);
 	for (uint32_t i = 0; !code && i < CHIPS; i++)
 		code = move(vm->kvm.vm_fd, KVM_SET_IRQCHIP, &snapshot->chips[i],
 			    "interrupt controllers", false, err);
 	if (!code)
 		code = move(vm->kvm.vm_fd, KVM_SET_PIT2, &snapshot->pit, "timer", false, err);
-out:
-	free(entries);
-	free(buffer);
 	return code;
 }
 
 void snapshot_free(struct snapshot *snapshot)
 {
+	if (!snapshot)
+		return;
+	for (unsigned int i = 0; i < snapshot->n_cpus; i++)
+		free(snapshot->cpus[i].msrs);
 	free(snapshot);
 }

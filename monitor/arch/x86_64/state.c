@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* state.c - the vCPU at the 64-bit entry of a kernel (Documentation/arch/x86/boot.rst) */
+/* state.c - the first vCPU at the 64-bit entry of a kernel (Documentation/arch/x86/boot.rst) */
 #include <errno.h>
 #include <string.h>
 
@@ -31,7 +31,7 @@
 #define MTRR_ENABLE     0x800u
 #define MTRR_WRITE_BACK 6u
 
-static int set_mtrr(const struct vm *vm, struct cxlvm_error *err)
+static int set_mtrr(const struct vcpu *vcpu, struct cxlvm_error *err)
 {
 	union {
 		struct kvm_msrs list;
@@ -41,12 +41,14 @@ static int set_mtrr(const struct vm *vm, struct cxlvm_error *err)
 
 	msrs.list.entries[0].index = MSR_MTRR_DEF_TYPE;
 	msrs.list.entries[0].data = MTRR_ENABLE | MTRR_WRITE_BACK;
-	code = kvm_ioctl(vm->vcpu.fd, KVM_SET_MSRS, (unsigned long)&msrs);
+	code = kvm_ioctl(vcpu->fd, KVM_SET_MSRS, (unsigned long)&msrs);
 
 	/* Without it Linux maps device memory uncached and says nothing (MAP-7). */
 	if (code != 1)
 		return cxlvm_error_set(err, code < 0 ? code : -EIO,
-				       "KVM does not take the memory type (MTRRdefType)");
+				       "KVM does not take the memory type (MTRRdefType) of virtual "
+				       "CPU %u",
+				       vcpu->id);
 	return 0;
 }
 
@@ -85,13 +87,14 @@ int state_set_entry(const struct vm *vm, const struct entry *entry, struct cxlvm
 	struct kvm_sregs sregs;
 	uint64_t *gdt =
 		ram_pointer(&vm->ram, (struct cxlvm_gpa){ LAYOUT_GDT }, GDT_ENTRIES * sizeof(*gdt));
+	int fd = vm->vcpus[0].fd;
 	int code;
 
 	memset(gdt, 0, GDT_ENTRIES * sizeof(*gdt));
 	gdt[SELECTOR_CODE / 8] = GDT_CODE64;
 	gdt[SELECTOR_DATA / 8] = GDT_DATA;
 
-	code = kvm_ioctl(vm->vcpu.fd, KVM_GET_SREGS, (unsigned long)&sregs);
+	code = kvm_ioctl(fd, KVM_GET_SREGS, (unsigned long)&sregs);
 	if (code < 0)
 		goto fail;
 	sregs.cs = code_segment;
@@ -105,11 +108,16 @@ int state_set_entry(const struct vm *vm, const struct entry *entry, struct cxlvm
 	sregs.cr3 = entry->page_tables.value;
 	sregs.cr4 = CR4_PAE;
 	sregs.efer = EFER_LME | EFER_LMA;
-	code = kvm_ioctl(vm->vcpu.fd, KVM_SET_SREGS, (unsigned long)&sregs);
+	code = kvm_ioctl(fd, KVM_SET_SREGS, (unsigned long)&sregs);
 	if (code >= 0)
-		code = kvm_ioctl(vm->vcpu.fd, KVM_SET_REGS, (unsigned long)&regs);
-	if (code >= 0)
-		return set_mtrr(vm, err);
+		code = kvm_ioctl(fd, KVM_SET_REGS, (unsigned long)&regs);
+	if (code < 0)
+		goto fail;
+	/* Linux compares them, and takes the default of the first one where they differ. */
+	code = 0;
+	for (unsigned int i = 0; !code && i < vm->n_vcpus; i++)
+		code = set_mtrr(&vm->vcpus[i], err);
+	return code;
 fail:
 	return cxlvm_error_set(err, code, "KVM does not take the entry state: %s", strerror(-code));
 }

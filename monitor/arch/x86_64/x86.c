@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* x86.c - the x86-64 machine under KVM: interrupt controllers, one vCPU, its exits */
+/* x86.c - the x86-64 machine under KVM: interrupt controllers, vCPUs, their exits */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,33 @@ static void uart_irq(void *opaque, bool level)
 	(void)kvm_ioctl(arch->vm->kvm.vm_fd, KVM_IRQ_LINE, (unsigned long)&line);
 }
 
+#define PIC_PINS    8u
+#define IOAPIC_PINS 24u
+
+/* As KVM has them before anybody says otherwise: GSI n is IOAPIC pin n, and below 16 a PIC's. */
+unsigned int arch_fixed_routes(struct kvm_irq_routing_entry *entries, unsigned int *free_gsi)
+{
+	unsigned int n = 0;
+
+	for (unsigned int gsi = 0; gsi < IOAPIC_PINS; gsi++) {
+		entries[n++] = (struct kvm_irq_routing_entry){
+			.gsi = gsi,
+			.type = KVM_IRQ_ROUTING_IRQCHIP,
+			.u.irqchip = { .irqchip = KVM_IRQCHIP_IOAPIC, .pin = gsi },
+		};
+		if (gsi < 2 * PIC_PINS)
+			entries[n++] = (struct kvm_irq_routing_entry){
+				.gsi = gsi,
+				.type = KVM_IRQ_ROUTING_IRQCHIP,
+				.u.irqchip = { .irqchip = gsi < PIC_PINS ? KVM_IRQCHIP_PIC_MASTER
+									 : KVM_IRQCHIP_PIC_SLAVE,
+					       .pin = gsi % PIC_PINS },
+			};
+	}
+	*free_gsi = IOAPIC_PINS;
+	return n;
+}
+
 static int create_chips(const struct kvm *kvm, struct cxlvm_error *err)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
@@ -38,23 +65,25 @@ static int create_chips(const struct kvm *kvm, struct cxlvm_error *err)
 	return 0;
 }
 
-static int create_vcpu(struct arch *arch, struct cxlvm_error *err)
+static int create_vcpu(struct arch *arch, struct vcpu *vcpu, struct cxlvm_error *err)
 {
 	const struct kvm_cpuid_entry2 *leaf;
 	struct vm *vm = arch->vm;
 	union cpuid cpuid = vm->cpu->cpuid;
 	int code;
 
-	code = vcpu_open(&vm->vcpu, &vm->kvm, 0, err);
+	code = vcpu_open(vcpu, &vm->kvm, err);
 	if (code)
 		return code;
-	cpuid_fix(&cpuid, &vm->kvm, 0, vm->phys_bits);
+	vcpu->reader = &vm->map.readers[vcpu->id];
+	cpuid_fix(&cpuid, &vm->kvm, vcpu->id, vm->n_vcpus, vm->phys_bits);
 	leaf = cpuid_find(&cpuid, LEAF_EXTENDED_FEATURES);
 	arch->huge_pages_1g = leaf && leaf->edx & EXTENDED_EDX_1G_PAGES;
-	code = kvm_ioctl(vm->vcpu.fd, KVM_SET_CPUID2, (unsigned long)&cpuid);
+	code = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, (unsigned long)&cpuid);
 	if (code < 0)
-		return cxlvm_error_set(err, code, "KVM does not take the CPUID of the vCPU: %s",
-				       strerror(-code));
+		return cxlvm_error_set(err, code,
+				       "KVM does not take the CPUID of virtual CPU %u: %s",
+				       vcpu->id, strerror(-code));
 	return 0;
 }
 
@@ -66,9 +95,12 @@ int arch_create(struct vm *vm, struct arch **out, struct cxlvm_error *err)
 	if (!arch)
 		return cxlvm_error_set(err, -ENOMEM, "no memory for the machine");
 	arch->vm = vm;
+	pthread_mutex_init(&arch->lock, NULL);
 	code = create_chips(&vm->kvm, err);
 	if (!code)
-		code = create_vcpu(arch, err);
+		code = msi_start(&vm->msi, err);
+	for (unsigned int i = 0; !code && i < vm->n_vcpus; i++)
+		code = create_vcpu(arch, &vm->vcpus[i], err);
 	if (!code) {
 		serial_init(&arch->serial, &vm->console, uart_irq, arch);
 		arch->has_serial = true;
@@ -91,6 +123,7 @@ void arch_destroy(struct arch *arch)
 	if (arch->has_serial)
 		serial_finish(&arch->serial);
 	snapshot_free(arch->snapshot);
+	pthread_mutex_destroy(&arch->lock);
 	free(arch);
 }
 
@@ -124,9 +157,10 @@ static enum vcpu_exit port_access(struct arch *arch, struct kvm_run *run)
 	return exit;
 }
 
-enum vcpu_exit arch_exit(struct arch *arch, struct cxlvm_error *err)
+enum vcpu_exit arch_exit(struct vcpu *vcpu, struct cxlvm_error *err)
 {
-	struct kvm_run *run = arch->vm->vcpu.run;
+	struct arch *arch = vcpu->vm->arch;
+	struct kvm_run *run = vcpu->run;
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:

@@ -4,6 +4,7 @@
 #define MONITOR_ARCH_X86_64_X86_H
 
 #include <linux/kvm.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,7 +23,8 @@ struct arch {
 	struct vm *vm;
 	struct serial serial;
 	bool has_serial;
-	uint8_t pm1[6]; /* event status, event enable, control: 2 bytes each */
+	pthread_mutex_t lock; /* pm1 */
+	uint8_t pm1[6];       /* event status, event enable, control: 2 bytes each */
 	bool huge_pages_1g;
 	bool started; /* the first reset is over */
 	struct snapshot *snapshot;
@@ -42,17 +44,18 @@ struct arch_cpu {
 	union cpuid cpuid; /* what KVM supports; empty without KVM */
 };
 
-/* Make what KVM supports the CPUID of virtual CPU id, with so many address bits. */
-void cpuid_fix(union cpuid *cpuid, const struct kvm *kvm, unsigned int id, unsigned int phys_bits);
+/* Make what KVM supports the CPUID of virtual CPU id of n, with so many address bits. */
+void cpuid_fix(union cpuid *cpuid, const struct kvm *kvm, unsigned int id, unsigned int n,
+	       unsigned int phys_bits);
 /* NULL: no such leaf. */
 const struct kvm_cpuid_entry2 *cpuid_find(const union cpuid *cpuid, uint32_t function);
 
-/* snapshot.c: the state of vCPU and interrupt controllers before the first instruction. */
+/* snapshot.c: the state of vCPUs and interrupt controllers before the first instruction. */
 int snapshot_save(const struct vm *vm, struct snapshot **snapshot, struct cxlvm_error *err);
 int snapshot_restore(const struct vm *vm, const struct snapshot *snapshot, struct cxlvm_error *err);
 void snapshot_free(struct snapshot *snapshot);
 
-/* state.c: the vCPU at the 64-bit entry of a kernel. */
+/* state.c: the first vCPU at the 64-bit entry of a kernel, and the memory type of all of them. */
 struct entry {
 	struct cxlvm_gpa address;
 	struct cxlvm_gpa page_tables;

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* engine.h - tests with the copy engine and its interrupts (docs/device.md) */
+#ifndef GUEST_ENGINE_H
+#define GUEST_ENGINE_H
+
+void test_engine(void);
+void test_engine_errors(void);
+void test_masks(void);
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests.c - what the payload guest tests: the names of the tests, and those of registers and memory */
+#include "../../lab/pattern.h"
+#include "engine.h"
+#include "guest.h"
+#include "resets.h"
+
+/* RAS, Uncorrectable Error Mask: the first register of the guest's that takes writes. */
+#define CM_ARRAY 0x1000u
+#define RAS_ID   2u
+#define RAS_MASK 0x04u
+
+/* In a component block. */
+static u64 find_ras(u64 block)
+{
+	u64 array = block + CM_ARRAY;
+	u32 n = read32(array) >> 24;
+
+	for (u32 i = 1; i <= n; i++)
+		if ((read32(array + 4 * i) & 0xffff) == RAS_ID)
+			return array + (read32(array + 4 * i) >> 20);
+	return 0;
+}
+
+static void check_unlocked(u64 block, const char *what)
+{
+	u64 mask = find_ras(block) + RAS_MASK;
+	u32 before = read32(mask);
+
+	say("%s", what);
+	check_equal("the mask is not 0", 1, before != 0);
+	write32(mask, 0);
+	check_equal("an unlocked register takes what is written", 0, read32(mask));
+	write32(mask, before);
+	check_equal("and again", before, read32(mask));
+}
+
+void check_decoder(const struct device *d, u64 hdm, const char *what)
+{
+	u64 base = (u64)read32(hdm + HDM_BASE + 4) << 32 | read32(hdm + HDM_BASE);
+	u64 size = (u64)read32(hdm + HDM_SIZE + 4) << 32 | read32(hdm + HDM_SIZE);
+
+	say("%s", what);
+	check_equal("decoder base is the window's", d->window, base);
+	check_equal("decoder size", d->window_size, size);
+	check_equal("decoder committed and locked", HDM_LOCK | HDM_COMMIT | HDM_COMMITTED,
+		    read32(hdm + HDM_CONTROL) & (HDM_LOCK | HDM_COMMIT | HDM_COMMITTED));
+	check_equal("global enable", 2, read32(hdm + HDM_GLOBAL) & 2);
+}
+
+static void write_all_over(u64 hdm)
+{
+	for (u32 at = 0; at < 0x30; at += 4) {
+		write32(hdm + at, ~read32(hdm + at));
+		write32(hdm + at, 0);
+		write8(hdm + at, 0xff);
+		write16(hdm + at + 1, 0xffff);
+	}
+	for (u32 at = 0; at < 0x30; at += 8)
+		write64(hdm + at, 0x5a5a5a5a5a5a5a5aull);
+}
+
+static void test_registers(void)
+{
+	for (unsigned int i = 0; i < n_devices; i++) {
+		const struct device *d = &devices[i];
+
+		check_decoder(d, d->hdm, "endpoint");
+		check_decoder(d, d->bridge_hdm, "host bridge");
+		write_all_over(d->hdm);
+		write_all_over(d->bridge_hdm);
+		check_decoder(d, d->hdm, "endpoint, after writes");
+		check_decoder(d, d->bridge_hdm, "host bridge, after writes");
+		/* Kernels of generations 2 and 3 keep all of the device's block to themselves. */
+		if (parameter("ras"))
+			check_unlocked(d->bars[0] + 0x10000, "endpoint");
+		check_unlocked(read32(d->port + 0x10) & ~0xfu, "root port");
+	}
+	check_equal("devices", parameter("devices"), n_devices);
+}
+
+/* One word in each stride bytes, so that a CPU that is emulated gets through; 8: all of them. */
+static void fill(const struct device *d, u64 seed, u64 stride)
+{
+	for (u64 at = 0; at < d->window_size; at += stride)
+		write64(d->window + at, pattern_word(seed, at / 8));
+}
+
+static void verify(const struct device *d, u64 seed, u64 stride)
+{
+	u64 bad = 0;
+
+	for (u64 at = 0; at < d->window_size; at += stride)
+		bad += read64(d->window + at) != pattern_word(seed, at / 8);
+	check_equal("words that differ", 0, bad);
+}
+
+static void test_memory(void)
+{
+	u64 stride = parameter("stride");
+
+	for (unsigned int i = 0; i < n_devices; i++)
+		fill(&devices[i], parameter("seed") + i, stride);
+	for (unsigned int i = 0; i < n_devices; i++)
+		verify(&devices[i], parameter("seed") + i, stride);
+}
+
+#define DVSEC_CONTROL    0x0cu
+#define DVSEC_MEM_ENABLE 0x4u
+
+static void test_memory_enable(void)
+{
+	const struct device *d = &devices[0];
+	u16 control = read16(d->config + d->dvsec + DVSEC_CONTROL);
+
+	write64(d->window, 0x1234567890abcdefull);
+	check_equal("memory answers", 0x1234567890abcdefull, read64(d->window));
+	check_equal("memory enable is on", DVSEC_MEM_ENABLE, control & DVSEC_MEM_ENABLE);
+	for (unsigned int i = 0; i < 3; i++) {
+		write16(d->config + d->dvsec + DVSEC_CONTROL, control & ~DVSEC_MEM_ENABLE);
+		check_equal("off: ones", ~0ull, read64(d->window));
+		check_equal("off: ones at the end", ~0ull, read64(d->window + d->window_size - 8));
+		write64(d->window, 0);
+		write16(d->config + d->dvsec + DVSEC_CONTROL, control);
+		check_equal("on again: what was there", 0x1234567890abcdefull, read64(d->window));
+	}
+	check_decoder(d, d->hdm, "the decoder is as it was");
+}
+
+/* The overlay is where its BAR is. */
+static void test_bar(void)
+{
+	struct device *d = &devices[0];
+	u64 old = d->hdm;
+	u64 new_bar = d->bars[0] + 0x400000;
+
+	write32(d->config + 0x10, (u32)new_bar);
+	check_equal("nobody answers at the old place", ~0u, read32(old + HDM_CONTROL));
+	check_equal("the decoder is at the new one", HDM_COMMITTED,
+		    read32(new_bar + (old - d->bars[0]) + HDM_CONTROL) & HDM_COMMITTED);
+	write16(d->config + 4, (u16)(d->command & ~2u));
+	check_equal("memory space off: nobody", ~0u,
+		    read32(new_bar + (old - d->bars[0]) + HDM_CONTROL));
+	write64(d->window, 0x55aa);
+	check_equal("device memory does not care", 0x55aa, read64(d->window));
+	restore_device(d);
+	check_decoder(d, old, "back");
+	/* Over the window: the window stays what it is. */
+	write32(d->config + 0x10, (u32)d->window);
+	write32(d->config + 0x14, (u32)(d->window >> 32));
+	check_equal("a BAR over the window", 0x55aa, read64(d->window));
+	restore_device(d);
+	check_equal("and gone again", 0x55aa, read64(d->window));
+	check_decoder(d, old, "back again");
+}
+
+static volatile u32 ran;
+
+static void count_me(void)
+{
+	__atomic_fetch_add(&ran, 1, __ATOMIC_SEQ_CST);
+}
+
+static void test_cpus(void)
+{
+	check_equal("CPUs in the MADT", parameter("cpus"), n_cpus);
+	for (unsigned int i = 1; i < n_cpus && i < CPUS_MAX; i++) {
+		start_cpu(i, count_me);
+		join_cpu(i);
+	}
+	check_equal("CPUs that ran", n_cpus - 1, ran);
+}
+
+static void cpuid(u32 leaf, u32 index, u32 *out)
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
+			 : "a"(leaf), "c"(index));
+}
+
+/* A guest that could virtualize would end the run when it is reset in the middle of it. */
+static void test_cpuid(void)
+{
+	u32 out[4];
+
+	cpuid(1, 0, out);
+	check_equal("no VMX", 0, out[2] >> 5 & 1);
+	check_equal("a hypervisor is there", 1, out[2] >> 31);
+	cpuid(0x80000001, 0, out);
+	check_equal("no SVM", 0, out[2] >> 2 & 1);
+	cpuid(0xb, 1, out);
+	check_equal("CPUs in the package", n_cpus, out[1]);
+	cpuid(0x80000008, 0, out);
+	check_equal("address width", parameter("bits"), out[0] & 0xff);
+}
+
+/* Nothing but a word: for tests of the monitor around it. */
+static void test_hello(void)
+{
+}
+
+static void test_triple_fault(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} __attribute__((packed)) nothing = { 0, 0 };
+
+	__asm__ volatile("lidt %0" ::"m"(nothing));
+	write64(0x7fffffff0000, 0);
+}
+
+/* Until it is stopped from outside. */
+static void test_forever(void)
+{
+	say("guest: waiting");
+	for (;;)
+		pause();
+}
+
+static void test_halt(void)
+{
+	say("guest: waiting");
+	for (;;)
+		__asm__ volatile("hlt");
+}
+
+/* What comes in goes out, until a q. */
+static void test_echo(void)
+{
+	u8 c;
+
+	say("guest: waiting");
+	do {
+		while (!(in8(0x3fd) & 1))
+			pause();
+		c = in8(0x3f8);
+		say("got: %x", (u64)c);
+	} while (c != 'q');
+}
+
+static void test_noise(void)
+{
+	for (u64 i = 0; i < parameter("lines"); i++)
+		say("line: %x ......................................................", i);
+}
+
+const struct test tests[] = {
+	{ "registers", test_registers },
+	{ "memory", test_memory },
+	{ "memory-enable", test_memory_enable },
+	{ "bar", test_bar },
+	{ "cpus", test_cpus },
+	{ "cpuid", test_cpuid },
+	{ "engine", test_engine },
+	{ "engine-errors", test_engine_errors },
+	{ "masks", test_masks },
+	{ "storm-flr", test_storm_flr },
+	{ "storm-bus", test_storm_bus },
+	{ "storm-cxl", test_storm_cxl },
+	{ "storm-system", test_storm_system },
+	{ "bus-masked", test_bus_masked },
+	{ "hello", test_hello },
+	{ "triple-fault", test_triple_fault },
+	{ "forever", test_forever },
+	{ "halt", test_halt },
+	{ "echo", test_echo },
+	{ "noise", test_noise },
+	{ NULL, NULL },
+};

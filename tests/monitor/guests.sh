@@ -1,0 +1,137 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The guest with the tests (tests/guest) on this machine's /dev/kvm: what it finds out about the
+# machine from the inside, and what the monitor says meanwhile.
+set -eu
+. tests/tap.sh
+. tests/lib/monitor.sh
+F=$WORK/files
+
+# guest TEST [WORD...] -- [OPTION...] - run it; sets rc; console in $WORK/out, messages in $WORK/err
+guest() {
+	words=test=$1
+	shift
+	while [ "$1" != -- ]; do
+		words="$words $1"
+		shift
+	done
+	shift
+	on_scene "$CXLVM" run --kernel "$F/guest" --memory 128M --append "$words" --time-limit 100 "$@"
+}
+
+# passed TEST [WORD...] -- [OPTION...] - it has to end well, with checks that were all good
+passed() {
+	guest "$@"
+	[ "$rc" = 0 ] && grep -q '^guest: passed$' "$WORK/out" || {
+		grep '^bad' "$WORK/out" || tail -n 5 "$WORK/out"
+		cat "$WORK/err"
+		fail "exit status $rc"
+	}
+	nothing_left
+}
+
+ONE='--device sim,size=256M'
+K3='--cpus 3'
+
+registers_of_all() {
+	for generation in 2 2n 3 4 5 6; do
+		case $generation in
+		2* | 3) ras=0 ;;
+		*) ras=1 ;;
+		esac
+		passed registers devices=1 ras=$ras -- --device sim,size=256M,generation=$generation
+	done
+}
+
+several_devices() {
+	passed registers devices=3 -- --device sim,size=256M --device sim,size=1G \
+		--device sim,size=512M,generation=2
+}
+
+# a word in each page, found in the file from outside
+memory_is_the_files() {
+	seed=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
+	passed memory "seed=$seed" stride=1000 -- --device "sim,size=256M,memory-file=$F/memory"
+	"$F/pattern" fill "$F/wanted" "$seed"
+	cmp -n 8 "$F/wanted" "$F/memory" || fail "the first word"
+	for page in 1 77 32768 65535; do
+		cmp -n 8 -i $((page * 4096)) "$F/wanted" "$F/memory" || fail "the word of page $page"
+	done
+	rm "$F/memory" "$F/wanted"
+}
+
+# content-lost is said after each reset but the first
+reset_events() {
+	want_equal "content-lost events" "$1" "$(grep -c '^event: content-lost' "$WORK/err")"
+}
+
+storm() {
+	# shellcheck disable=SC2086 # lists of words
+	passed "$1" -- $ONE $K3
+	reset_events 5
+}
+
+cxl_reset() {
+	# shellcheck disable=SC2086 # lists of words
+	passed storm-cxl -- $ONE $K3
+	! grep -q '^guest: no CXL reset' "$WORK/out" || fail "the device has no CXL reset"
+}
+
+crash_is_reported() {
+	guest triple-fault -- --cpus 2
+	want_equal "exit status" 1 "$rc"
+	want_text "the message" 'crashed \(triple fault\)' "$WORK/err"
+	want_text "the registers" '^registers: virtual CPU 0, last exit reason 8' "$WORK/err"
+	want_text "the other CPU" '^registers: virtual CPU 1 was not started' "$WORK/err"
+	nothing_left
+}
+
+# stopped SIGNAL STATUS - a guest that never ends, on several CPUs, stopped from outside
+stopped() {
+	"$CXLVM" run --kernel "$F/guest" --memory 128M --append "test=$3" $K3 --time-limit 50 \
+		>"$WORK/out" 2>"$WORK/err" </dev/null &
+	pid=$!
+	for _ in $(seq 100); do
+		! grep -q '^guest: waiting' "$WORK/out" || break
+		sleep 0.1
+	done
+	kill -"$1" $pid
+	rc=0
+	wait $pid || rc=$?
+	want_equal "exit status" "$2" "$rc"
+	want_text "the message" 'stopped by signal' "$WORK/err"
+}
+
+time_limit() {
+	on_scene "$CXLVM" run --kernel "$F/guest" --memory 128M --append test=halt --time-limit 1
+	want_equal "exit status" 1 "$rc"
+	want_text "the message" 'not done after 1 s \(--time-limit\)' "$WORK/err"
+	want_text "registers" '^registers: rip' "$WORK/err"
+}
+
+bits=$("$CXLVM" plan --json | jq .phys_bits)
+if reason=$(have_kvm); then
+	sh "$PAYLOAD_TOOL" tests "$F/guest"
+	gcc -std=c11 -O2 -o "$F/pattern" lab/tools/pattern.c
+	truncate -s 256M "$F/wanted"
+	check "p1_ovl6_locked_decoders_do_not_change_an_unlocked_register_does" registers_of_all
+	check "ovl_several_devices_each_with_bridge_port_and_window" several_devices
+	check "p5_the_guests_words_are_in_the_devices_file" memory_is_the_files
+	check "p3_memory_enable_off_and_on" passed memory-enable -- $ONE
+	check "ovl5_registers_move_with_their_bar_and_memory_does_not" passed bar -- $ONE
+	check "map4_resets_of_the_function_while_two_cpus_store" storm storm-flr
+	check "rst2_bus_resets_while_two_cpus_store" storm storm-bus
+	check "rst3_cxl_resets_while_two_cpus_store" cxl_reset
+	check "prg1_resets_of_the_machine_while_two_cpus_store" storm storm-system
+	check "rst_a_port_that_masks_bus_resets_passes_none_on" passed bus-masked -- $ONE
+	check "every CPU of the MADT starts" passed cpus cpus=4 -- --cpus 4
+	check "one CPU" passed cpus cpus=1 --
+	check "CPUID describes the virtual machine" passed cpuid "bits=$(printf '%x' "$bits")" -- $K3
+	check "a crash is reported with the registers of all CPUs" crash_is_reported
+	check "SIGTERM ends guests that are busy" stopped TERM 143 forever
+	check "SIGHUP ends guests that sleep" stopped HUP 129 halt
+	check "the time limit ends a guest that sleeps" time_limit
+else
+	skip "guests on this machine" "$reason; they also run in the lab"
+fi
+tap_end
