@@ -70,6 +70,12 @@ struct cxlvm_iova {
 	uint64_t value;
 };
 
+/* A range of I/O virtual addresses that the IOMMU can translate; last is inclusive. */
+struct cxlvm_iova_range {
+	struct cxlvm_iova first;
+	struct cxlvm_iova last;
+};
+
 #define CXLVM_ERROR_MESSAGE_MAX 256
 #define CXLVM_ERROR_HINT_MAX    192
 

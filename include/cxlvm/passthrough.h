@@ -43,12 +43,6 @@ extern "C" {
 
 struct cxlvm_endpoint;
 
-/* A range of I/O virtual addresses that the IOMMU can translate; last is inclusive. */
-struct cxlvm_iova_range {
-	struct cxlvm_iova first;
-	struct cxlvm_iova last;
-};
-
 /* A part of a BAR that the host serves itself (MSI-X table, PBA): cut out of what is trapped. */
 struct cxlvm_bar_range {
 	uint32_t bar;
@@ -75,7 +69,10 @@ struct cxlvm_endpoint_config {
 	 */
 	bool has_window_base;
 	struct cxlvm_gpa window_base;
-	/* Usable I/O addresses, at most 32 ranges; n_iova 0 means no limit. Copied. (WIN-3) */
+	/*
+	 * Usable I/O addresses, at most 32 ranges; n_iova 0 means no limit. Copied. A window that
+	 * cxlvm places goes where they are; all others are checked (WIN-3).
+	 */
 	const struct cxlvm_iova_range *iova;
 	size_t n_iova;
 	/* Copied. (OVL-4) */

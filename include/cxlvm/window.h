@@ -104,7 +104,8 @@ CXLVM_PUBLIC int cxlvm_machine_add_bridge(struct cxlvm_machine *machine, const c
 					  struct cxlvm_error *err);
 
 /*
- * Add a window that the host has placed. base and size are multiples of 256 MiB, base is not 0,
+ * Add a window that the host has placed; one without an address is refused (WIN-4). base and size are
+ * multiples of 256 MiB, base is not 0,
  * targets are uids of bridges, which may be added later. window->has_base is true; owner is
  * ignored. Errors as add_range, -ERANGE beyond the address width.
  */
@@ -113,10 +114,11 @@ CXLVM_PUBLIC int cxlvm_machine_add_window(struct cxlvm_machine *machine,
 					  struct cxlvm_error *err);
 
 /*
- * Place all host-bridge blocks, then all reserved windows, from place_from upwards, each window
- * aligned to 1 GiB, in the order of cxlvm_machine_window; windows with an explicit base go there.
- * All or nothing: on failure nothing is placed. Errors: -ERANGE (beyond the address width, with
- * both numbers), -EEXIST (an explicit base overlaps something), -EALREADY (frozen before).
+ * Place all host-bridge blocks, then all reserved windows, from place_from upwards, in the order of
+ * cxlvm_machine_window. Each window is aligned to the largest power of two that divides its size
+ * where there is room for that, and at least to 1 GiB (WIN-1), and lies within the I/O addresses that
+ * its device can use (WIN-3); windows with an explicit base go there. All or nothing: on failure
+ * nothing is placed. Errors: -ERANGE (no room below the address width, with both numbers), -EEXIST (an explicit base overlaps something), -EALREADY (frozen before).
  */
 CXLVM_PUBLIC int cxlvm_machine_freeze(struct cxlvm_machine *machine, struct cxlvm_error *err);
 

@@ -62,8 +62,11 @@ static void overlay(const struct cxlvm_endpoint *ep, uint32_t *image)
 		reg_set(image, 0, &row[i], 0);
 	reg_set(image, 0, &row[CXLDEV_RANGE1_SIZE_HIGH], (uint32_t)(size >> 32));
 	reg_set(image, 0, &row[CXLDEV_RANGE1_SIZE_LOW], (uint32_t)size >> 28);
-	/* Of a decoder that firmware commits these tell whether it is; else the device knows. */
-	if (ep->decoder == CXLVM_DECODER_LOCKED) {
+	/*
+	 * Of a decoder that firmware commits these tell whether it is; else the device knows, if
+	 * there is memory at all.
+	 */
+	if (ep->decoder == CXLVM_DECODER_LOCKED || !ep->desc.n_areas) {
 		reg_set(image, 0, &row[CXLDEV_RANGE1_VALID], committed);
 		reg_set(image, 0, &row[CXLDEV_RANGE1_ACTIVE], committed);
 	}

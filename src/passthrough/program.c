@@ -4,6 +4,7 @@
  * them succeed, or those that did are undone in reverse.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/math.h"
@@ -203,12 +204,15 @@ static int publish_bridge(struct transaction *t, struct cxlvm_error *err)
 	decoder.global_control = decoder_global_control(hdm);
 	ret = ep->host_ops.bridge_decoder(ep->host, ep->bridge_uid, &decoder);
 	if (ret) {
+		const struct cxlvm_window *window = window_info(ep->machine, &ep->hold);
+
 		cxlvm_error_set(err, ret,
 				"%s: host bridge %u cannot show its HDM decoder 0 committed over "
-				"0x%llx-0x%llx: %s",
-				ep->name, ep->bridge_uid, (unsigned long long)t->setting.base,
-				(unsigned long long)(t->setting.base + (t->setting.size - 1)),
-				strerror(-ret));
+				"0x%" PRIx64 "-0x%" PRIx64 " of window 0x%" PRIx64 "-0x%" PRIx64
+				": %s",
+				ep->name, ep->bridge_uid, t->setting.base,
+				t->setting.base + (t->setting.size - 1), window->base.value,
+				window->base.value + (window->size - 1), strerror(-ret));
 		cxlvm_error_hint(err, "the host bridge needs an HDM decoder capability even with "
 				      "one root port");
 	}

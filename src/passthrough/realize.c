@@ -102,6 +102,8 @@ struct window_request endpoint_window_request(const struct cxlvm_endpoint *ep)
 		.size = ep->desc.memory_size,
 		.base = ep->has_window_base ? &ep->window_base : NULL,
 		.restrictions = cxlvm_endpoint_restrictions(ep),
+		.iova = ep->iova,
+		.n_iova = ep->n_iova,
 		.name = ep->window_name,
 	};
 }

@@ -89,6 +89,10 @@
 	R(HDM_CTL_ERROR, 0x20, 4, 11, 1, REG_RO, 0, "error not committed", "8.2.4.20.7")           \
 	R(HDM_CTL_HOST_ONLY, 0x20, 4, 12, 1, REG_RWL, 0, "target range type", "8.2.4.20.7")        \
 	R(HDM_CTL_BI, 0x20, 4, 13, 1, REG_RWL, 0, "BI", "8.2.4.20.7")                              \
+	R(HDM_CTL_UIO, 0x20, 4, 14, 1, REG_RO, 0, "UIO", "8.2.4.20.7")                             \
+	R(HDM_CTL_UIG, 0x20, 4, 16, 4, REG_RO, 0, "upstream interleave granularity", "8.2.4.20.7") \
+	R(HDM_CTL_UIW, 0x20, 4, 20, 4, REG_RO, 0, "upstream interleave ways", "8.2.4.20.7")        \
+	R(HDM_CTL_ISP, 0x20, 4, 24, 4, REG_RO, 0, "interleave set position", "8.2.4.20.7")         \
 	R(HDM_TARGET_LOW, 0x24, 4, 0, 32, REG_RWL, 0, "target list or DPA skip low", "8.2.4.20.8") \
 	R(HDM_TARGET_HIGH, 0x28, 4, 0, 32, REG_RWL, 0, "target list or DPA skip high", "8.2.4.20.9")
 

@@ -36,10 +36,12 @@ static int check_bridge(struct cxlvm_machine *machine, const struct window_reque
 {
 	if (machine_find_bridge(machine, request->bridge_uid))
 		return 0;
-	return cxlvm_error_set(err, -ENOENT,
-			       "%s: its parent, host bridge %u, is no CXL host bridge of this "
-			       "machine (%u host bridges)",
-			       request->owner, request->bridge_uid, machine->n_bridges);
+	cxlvm_error_set(err, -ENOENT,
+			"%s: its parent, host bridge %u, is no CXL host bridge of this machine (%u "
+			"host bridges)",
+			request->owner, request->bridge_uid, machine->n_bridges);
+	cxlvm_error_hint(err, "put the device directly below a root port of a CXL host bridge");
+	return -ENOENT;
 }
 
 static bool targets_bridge(const struct cxlvm_window *window, uint32_t uid)
@@ -102,12 +104,17 @@ int window_reserve(struct cxlvm_machine *machine, const struct window_request *r
 	for (unsigned int i = 0; i < CXLVM_WINDOWS_MAX && !w; i++)
 		if (i == machine->n_windows || !machine->windows[i].in_use)
 			w = &machine->windows[i];
-	if (!w)
-		return cxlvm_error_set(err, -ENOSPC, "%s: more than %u windows", request->owner,
-				       CXLVM_WINDOWS_MAX);
+	if (!w) {
+		cxlvm_error_set(err, -ENOSPC, "%s: one window more than %u", request->owner,
+				CXLVM_WINDOWS_MAX);
+		cxlvm_error_hint(err, "a machine has at most %u devices", CXLVM_WINDOWS_MAX);
+		return -ENOSPC;
+	}
 	*w = (struct window){
 		.in_use = true,
 		.wants_base = request->base,
+		.iova = request->iova,
+		.n_iova = request->n_iova,
 		.info = {
 			.size = request->size,
 			.restrictions = request->restrictions,
@@ -161,27 +168,36 @@ static int find_by_topology(const struct cxlvm_machine *machine,
 			    const struct window_request *request, unsigned int *index,
 			    struct cxlvm_error *err)
 {
-	const struct cxlvm_window *found = NULL;
+	char names[CXLVM_ERROR_MESSAGE_MAX] = "";
+	unsigned int n = 0;
+	size_t used = 0;
 
 	for (unsigned int i = 0; i < machine->n_windows; i++) {
 		const struct cxlvm_window *w = &machine->windows[i].info;
 
 		if (!machine->windows[i].in_use || !targets_bridge(w, request->bridge_uid))
 			continue;
-		if (found)
-			return cxlvm_error_set(err, -EINVAL,
-					       "%s: host bridge %u is the target of two windows, "
-					       "%s and %s",
-					       request->owner, request->bridge_uid, found->name,
-					       w->name);
-		found = w;
+		/* As many names as a message holds. */
+		if (used < sizeof(names))
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+						 n ? ", " : "", w->name);
 		*index = i;
+		n++;
 	}
-	if (!found)
-		return cxlvm_error_set(err, -ENOENT,
-				       "%s: no window targets host bridge %u (%u windows)",
-				       request->owner, request->bridge_uid, machine->n_windows);
-	return 0;
+	if (n == 1)
+		return 0;
+	if (n) {
+		cxlvm_error_set(err, -EINVAL,
+				"%s: host bridge %u is the target of %u windows: %.128s",
+				request->owner, request->bridge_uid, n, names);
+		cxlvm_error_hint(err, "name the window of the device, or leave it one");
+		return -EINVAL;
+	}
+	cxlvm_error_set(err, -ENOENT, "%s: no window targets host bridge %u (%u windows)",
+			request->owner, request->bridge_uid, machine->n_windows);
+	cxlvm_error_hint(err, "give the machine a fixed memory window with that host bridge as its "
+			      "only target");
+	return -ENOENT;
 }
 
 static int find_window(const struct cxlvm_machine *machine, const struct window_request *request,
@@ -194,11 +210,12 @@ static int find_window(const struct cxlvm_machine *machine, const struct window_
 	if (ret)
 		return ret;
 	found = &machine->windows[*index].info;
-	if (found->n_targets != 1)
-		return cxlvm_error_set(
-			err, -EINVAL, "%s: window %s has %u targets; interleaving is not supported",
+	if (found->n_targets == 1)
+		return 0;
+	cxlvm_error_set(err, -EINVAL, "%s: window %s has %u targets; interleaving is not supported",
 			request->owner, found->name, found->n_targets);
-	return 0;
+	cxlvm_error_hint(err, "give the window one target, host bridge %u", request->bridge_uid);
+	return -EINVAL;
 }
 
 static int check_fit(const struct window_request *request, const struct cxlvm_window *w,
@@ -211,20 +228,29 @@ static int check_fit(const struct window_request *request, const struct cxlvm_wi
 				"%s: device memory of 0x%" PRIx64
 				" is larger than window %s of 0x%" PRIx64,
 				request->owner, request->size, w->name, w->size);
-		cxlvm_error_hint(err, "enlarge the window");
+		cxlvm_error_hint(err, "make the window at least 0x%" PRIx64 " large",
+				 request->size);
 		return -ERANGE;
 	}
-	if (base < w->base.value || !range_fits(base - w->base.value, request->size, w->size))
-		return cxlvm_error_set(err, -ERANGE,
-				       "%s: 0x%" PRIx64 " of size 0x%" PRIx64
-				       " is not inside window %s 0x%" PRIx64 "-0x%" PRIx64,
-				       request->owner, base, request->size, w->name, w->base.value,
-				       w->base.value + (w->size - 1));
-	if (!(w->restrictions & CXLVM_WINDOW_DEVICE_COHERENT))
-		return cxlvm_error_set(err, -EINVAL,
-				       "%s: window %s does not take device-coherent memory "
-				       "(restrictions 0x%x)",
-				       request->owner, w->name, w->restrictions);
+	if (base < w->base.value || !range_fits(base - w->base.value, request->size, w->size)) {
+		cxlvm_error_set(err, -ERANGE,
+				"%s: 0x%" PRIx64 " of size 0x%" PRIx64
+				" is not inside window %s 0x%" PRIx64 "-0x%" PRIx64,
+				request->owner, base, request->size, w->name, w->base.value,
+				w->base.value + (w->size - 1));
+		cxlvm_error_hint(err, "what fits begins at 0x%" PRIx64 " to 0x%" PRIx64,
+				 w->base.value, w->base.value + (w->size - request->size));
+		return -ERANGE;
+	}
+	if (!(w->restrictions & CXLVM_WINDOW_DEVICE_COHERENT)) {
+		cxlvm_error_set(err, -EINVAL,
+				"%s: window %s does not take device-coherent memory (restrictions "
+				"0x%x)",
+				request->owner, w->name, w->restrictions);
+		cxlvm_error_hint(err, "the window needs restriction bit 0x%x",
+				 CXLVM_WINDOW_DEVICE_COHERENT);
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -277,6 +303,8 @@ void window_release(struct cxlvm_machine *machine, struct window_hold *hold)
 		return;
 	if (hold->claimed)
 		w->info.owner[0] = '\0';
+	w->iova = NULL;
+	w->n_iova = 0;
 	/* After freeze the window is part of the tables and stays, free for another device. */
 	if (hold->reserved && !machine->frozen) {
 		*w = (struct window){ .in_use = false };

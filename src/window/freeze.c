@@ -8,26 +8,93 @@
 #include "window/machine.h"
 #include "window/private.h"
 
-/* Windows are aligned for the largest page, so that one entry can map a gibibyte (WIN-1). */
+/* So that one entry of a second-level page table can map a gibibyte (WIN-1). */
 #define WINDOW_ALIGN ((uint64_t)1 << 30)
 
-static int place(struct cxlvm_machine *machine, const char *name, uint64_t size, uint64_t align,
-		 struct cxlvm_gpa *base, struct cxlvm_error *err)
+static uint64_t last_address(const struct cxlvm_machine *machine)
 {
-	uint64_t last = ((uint64_t)1 << machine->phys_bits) - 1;
-	int ret;
+	return ((uint64_t)1 << machine->phys_bits) - 1;
+}
 
-	if (!interval_find_gap(&machine->map, machine->place_from, size, align, last,
-			       &base->value)) {
-		cxlvm_error_set(err, -ERANGE,
-				"%s of size 0x%" PRIx64 " does not fit between 0x%" PRIx64
-				" and the end of %u address bits (0x%" PRIx64 ")",
-				name, size, machine->place_from, machine->phys_bits, last);
-		cxlvm_error_hint(err, "use less memory, fewer devices or a wider physical address");
-		return -ERANGE;
+static int no_room(const struct cxlvm_machine *machine, const char *name, uint64_t size,
+		   struct cxlvm_error *err)
+{
+	cxlvm_error_set(err, -ERANGE,
+			"%s of size 0x%" PRIx64 " does not fit between 0x%" PRIx64
+			" and the end of %u address bits (0x%" PRIx64 ")",
+			name, size, machine->place_from, machine->phys_bits, last_address(machine));
+	cxlvm_error_hint(err, "use less memory, fewer devices or a wider physical address");
+	return -ERANGE;
+}
+
+/* The lowest place with this alignment where the device reaches the window. */
+static bool find_aligned(const struct cxlvm_machine *machine, const struct window *w,
+			 uint64_t align, uint64_t *base)
+{
+	uint64_t last = last_address(machine), at;
+	bool found = false;
+
+	if (!w->n_iova)
+		return interval_find_gap(&machine->map, machine->place_from, w->info.size, align,
+					 last, base);
+	for (size_t i = 0; i < w->n_iova; i++) {
+		uint64_t first = w->iova[i].first.value, end = w->iova[i].last.value;
+
+		if (!interval_find_gap(&machine->map,
+				       first > machine->place_from ? first : machine->place_from,
+				       w->info.size, align, end < last ? end : last, &at) ||
+		    (found && at >= *base))
+			continue;
+		*base = at;
+		found = true;
 	}
-	ret = machine_occupy(machine, name, base->value, size, err);
-	return ret;
+	return found;
+}
+
+/*
+ * Aligned to the size where there is room: page tables of processors have large pages of some
+ * sizes, those of IOMMUs of all powers of two.
+ */
+static bool find_place(const struct cxlvm_machine *machine, const struct window *w, uint64_t *base)
+{
+	uint64_t align = w->info.size & (~w->info.size + 1);
+
+	for (; align > WINDOW_ALIGN; align /= 2)
+		if (find_aligned(machine, w, align, base))
+			return true;
+	return find_aligned(machine, w, WINDOW_ALIGN, base);
+}
+
+static int place_window(struct cxlvm_machine *machine, struct window *w, struct cxlvm_error *err)
+{
+	uint64_t last = last_address(machine);
+
+	if (find_place(machine, w, &w->info.base.value))
+		return machine_occupy(machine, w->info.name, w->info.base.value, w->info.size, err);
+	if (!w->n_iova)
+		return no_room(machine, w->info.name, w->info.size, err);
+	cxlvm_error_set(
+		err, -ERANGE,
+		"%s of size 0x%" PRIx64 " does not fit between 0x%" PRIx64 " and 0x%" PRIx64
+		" in the %zu usable I/O address ranges of the device (the last is 0x%" PRIx64
+		"-0x%" PRIx64 ")",
+		w->info.name, w->info.size, machine->place_from, last, w->n_iova,
+		w->iova[w->n_iova - 1].first.value, w->iova[w->n_iova - 1].last.value);
+	cxlvm_error_hint(err,
+			 "use less memory or fewer devices, or look at the reserved regions of "
+			 "the device's IOMMU group");
+	return -ERANGE;
+}
+
+static int place_block(struct cxlvm_machine *machine, struct cxlvm_bridge_place *bridge,
+		       struct cxlvm_error *err)
+{
+	if (!interval_find_gap(&machine->map, machine->place_from, CXLVM_COMPONENT_BLOCK_SIZE,
+			       CXLVM_COMPONENT_BLOCK_SIZE, last_address(machine),
+			       &bridge->base.value))
+		return no_room(machine, bridge->name, CXLVM_COMPONENT_BLOCK_SIZE, err);
+	return machine_occupy(machine, bridge->name, bridge->base.value, CXLVM_COMPONENT_BLOCK_SIZE,
+			      err);
 }
 
 static int place_bridges(struct cxlvm_machine *machine, struct cxlvm_error *err)
@@ -38,8 +105,7 @@ static int place_bridges(struct cxlvm_machine *machine, struct cxlvm_error *err)
 
 		if (bridge->has_base || machine->host_owned[i])
 			continue;
-		ret = place(machine, bridge->name, CXLVM_COMPONENT_BLOCK_SIZE,
-			    CXLVM_COMPONENT_BLOCK_SIZE, &bridge->base, err);
+		ret = place_block(machine, bridge, err);
 		if (ret)
 			return ret;
 		bridge->has_base = true;
@@ -60,8 +126,7 @@ static int place_windows(struct cxlvm_machine *machine, bool explicit, struct cx
 			ret = machine_occupy(machine, w->info.name, w->info.base.value,
 					     w->info.size, err);
 		else
-			ret = place(machine, w->info.name, w->info.size, WINDOW_ALIGN,
-				    &w->info.base, err);
+			ret = place_window(machine, w, err);
 		if (ret)
 			return ret;
 		w->info.has_base = true;

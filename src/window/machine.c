@@ -132,7 +132,7 @@ int cxlvm_machine_add_bridge(struct cxlvm_machine *machine, const char *name, ui
 		return cxlvm_error_set(err, -EEXIST, "host bridge %s: _UID %u is that of %s", name,
 				       uid, bridge->name);
 	if (machine->n_bridges == CXLVM_BRIDGES_MAX)
-		return cxlvm_error_set(err, -ENOSPC, "host bridge %s: more than %u", name,
+		return cxlvm_error_set(err, -ENOSPC, "host bridge %s: one more than %u", name,
 				       CXLVM_BRIDGES_MAX);
 	if (base && !host_owned) {
 		if (!is_aligned(base->value, CXLVM_COMPONENT_BLOCK_SIZE))
@@ -166,9 +166,19 @@ int cxlvm_machine_add_window(struct cxlvm_machine *machine, const struct cxlvm_w
 	if (ret)
 		return ret;
 	if (machine->n_windows == CXLVM_WINDOWS_MAX)
-		return cxlvm_error_set(err, -ENOSPC, "window %s: more than %u", window->name,
+		return cxlvm_error_set(err, -ENOSPC, "window %s: one more than %u", window->name,
 				       CXLVM_WINDOWS_MAX);
-	if (!window->has_base || !base || !is_aligned(base, CXLVM_HDM_GRANULE))
+	if (!window->has_base) {
+		cxlvm_error_set(err, -EINVAL,
+				"window %s of size 0x%" PRIx64
+				" has no address below the end of %u address bits (0x%" PRIx64 ")",
+				window->name, window->size, machine->phys_bits,
+				last_address(machine));
+		cxlvm_error_hint(err, "a window that the host could not place has to be an error "
+				      "there: use less memory or smaller windows");
+		return -EINVAL;
+	}
+	if (!base || !is_aligned(base, CXLVM_HDM_GRANULE))
 		return cxlvm_error_set(err, -EINVAL,
 				       "window %s: base 0x%" PRIx64
 				       " is not a non-zero multiple of 256 MiB (0x%" PRIx64 ")",

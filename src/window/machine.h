@@ -11,7 +11,9 @@
 struct window {
 	struct cxlvm_window info;
 	bool in_use;
-	bool wants_base; /* placed by us, at info.base */
+	bool wants_base;                     /* placed by us, at info.base */
+	const struct cxlvm_iova_range *iova; /* where it may be placed; 0 of them: anywhere */
+	size_t n_iova;
 };
 
 struct cxlvm_machine {
@@ -42,7 +44,10 @@ struct window_request {
 	uint64_t size;
 	const struct cxlvm_gpa *base; /* explicit base, or NULL */
 	uint16_t restrictions;        /* of a window that is reserved */
-	const char *name;             /* of the window, "" by topology */
+	/* Usable I/O addresses for one that is reserved; they stay until it is released. */
+	const struct cxlvm_iova_range *iova;
+	size_t n_iova;
+	const char *name; /* of the window, "" by topology */
 };
 
 /*

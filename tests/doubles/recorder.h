@@ -19,6 +19,7 @@
 
 #include <cxlvm/bridge.h>
 #include <cxlvm/passthrough.h>
+#include <cxlvm/window.h>
 #include <pthread.h>
 
 #include "journal.h"
@@ -43,7 +44,7 @@ enum verb {
 
 enum phase { PHASE_RUN, PHASE_ENTER, PHASE_HOLD, PHASE_EXIT };
 
-#define BOARD_BRIDGES_MAX   4
+#define BOARD_BRIDGES_MAX   CXLVM_WINDOWS_MAX
 #define RECORDER_AREAS_MAX  8
 #define BOARD_SLEEP_MAX_MS  10000
 #define RECORDER_EVENTS_MAX 64

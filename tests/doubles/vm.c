@@ -94,7 +94,7 @@ struct vm *vm_create_options(const struct variant *variant, unsigned int n,
 		.place_from = { options->place_from ? options->place_from : 0x100000000 },
 	};
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
-	struct vm *vm = calloc(1, sizeof(*vm));
+	struct vm *vm = calloc(1, sizeof(*vm) + n * sizeof(vm->devices[0]));
 
 	assert_non_null(vm);
 	assert_true(n <= VM_DEVICES_MAX);

@@ -24,7 +24,7 @@
 #include "fake.h"
 #include "recorder.h"
 
-#define VM_DEVICES_MAX 3
+#define VM_DEVICES_MAX CXLVM_WINDOWS_MAX
 #define VM_UID(i)      (12u + (uint32_t)(i))
 #define VM_PORT(i)     ((uint8_t)(3 + (i)))
 #define VM_RAM_SIZE    0x20000000ull
@@ -87,7 +87,7 @@ struct vm {
 	bool bare;              /* as in vm_options */
 	bool lenient;           /* several faults at once: rule 4 does not promise the snapshot */
 	unsigned int n;
-	struct vm_device devices[VM_DEVICES_MAX];
+	struct vm_device devices[]; /* as many as it was created with */
 };
 
 struct vm_options {
@@ -204,6 +204,7 @@ struct vm_snapshot_device {
 };
 
 struct vm_snapshot {
+	unsigned int n; /* devices, and bridges */
 	struct vm_snapshot_device devices[VM_DEVICES_MAX];
 	struct cxlvm_bridge_decoder bridges[BOARD_BRIDGES_MAX];
 	bool frozen;

@@ -9,6 +9,7 @@
 void vm_snapshot(struct vm *vm, struct vm_snapshot *snapshot)
 {
 	memset(snapshot, 0, sizeof(*snapshot));
+	snapshot->n = vm->n > vm->board.n_bridges ? vm->n : vm->board.n_bridges;
 	for (unsigned int i = 0; i < vm->n; i++) {
 		struct vm_device *device = &vm->devices[i];
 		struct vm_snapshot_device *copy = &snapshot->devices[i];
@@ -99,9 +100,10 @@ static void assert_same_device(const struct vm_snapshot_device *a,
 
 void vm_snapshot_assert_equal(const struct vm_snapshot *a, const struct vm_snapshot *b, bool exact)
 {
-	for (unsigned int i = 0; i < VM_DEVICES_MAX; i++)
+	assert_int_equal(a->n, b->n);
+	for (unsigned int i = 0; i < a->n; i++)
 		assert_same_device(&a->devices[i], &b->devices[i], exact);
-	for (unsigned int i = 0; i < BOARD_BRIDGES_MAX; i++) {
+	for (unsigned int i = 0; i < a->n; i++) {
 		assert_int_equal(a->bridges[i].base.value, b->bridges[i].base.value);
 		assert_int_equal(a->bridges[i].size, b->bridges[i].size);
 		assert_int_equal(a->bridges[i].port, b->bridges[i].port);

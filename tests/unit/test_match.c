@@ -55,6 +55,76 @@ static void w4_match_no_window_names_the_bridge(void **state)
 	refused(with_windows(*state, w, 1), -ENOENT, &err);
 	assert_message_has(&err, 12);
 	assert_message_has(&err, 1); /* number of windows */
+	assert_string_not_equal(err.hint, "");
+}
+
+/* 4.2, first row: the device and its parent, which is no CXL host bridge. */
+static void match_parent_that_is_no_host_bridge_is_named(void **state)
+{
+	struct cxlvm_window w[] = { window("a", 0x140000000, 0x10000000, 12) };
+	struct vm *vm = with_windows(*state, w, 1);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	vm->devices[0].config.bridge_uid = 99;
+	refused(vm, -ENOENT, &err);
+	assert_message_has(&err, 99);
+	assert_message_says(&err, "parent");
+	assert_non_null(strstr(err.hint, "root port"));
+}
+
+/* 4.2, fifth row, WIN-4, WIN-5: a window that the host could not place is no window at 0. */
+static void win4_win5_window_without_address_is_refused(void **state)
+{
+	struct vm_options options = { .bare = true, .phys_bits = 38 };
+	struct vm *vm = vm_create_options(*state, 1, &options);
+	struct cxlvm_window w = window("lost", 0x140000000, 0x30000000, 12);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	w.has_base = false;
+	assert_int_equal(cxlvm_machine_add_window(vm->machine, &w, &err), -EINVAL);
+	assert_message_says(&err, "lost");
+	assert_message_has(&err, 0x30000000);
+	assert_message_has(&err, 38);
+	assert_message_has(&err, 0x3fffffffff);
+	assert_string_not_equal(err.hint, "");
+	assert_null(cxlvm_machine_window(vm->machine, 0));
+	vm_stop(vm);
+}
+
+/* 4.2, seventh row: the window and the other device. */
+static void match_window_in_use_names_the_owner(void **state)
+{
+	struct vm *vm = vm_create(*state, 2);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	vm->devices[1].config.bridge_uid = VM_UID(0);
+	assert_int_equal(vm_freeze(vm, NULL), 0);
+	assert_int_equal(vm_realize(vm, 0, NULL), 0);
+	assert_int_equal(vm_realize(vm, 1, &err), -EEXIST);
+	assert_message_says(&err, "accel1");
+	assert_message_says(&err, "fmw0");
+	assert_message_says(&err, "accel0");
+	assert_string_not_equal(err.hint, "");
+	assert_string_equal(cxlvm_machine_window(vm->machine, 0)->owner, "accel0");
+	vm_stop(vm);
+}
+
+/* 4.2, eighth row: the host bridge, the range of the device and that of the window. */
+static void match_bridge_without_decoder_gives_both_ranges(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	faults_arm_call(&vm->board.faults, CALL_BRIDGE, -EOPNOTSUPP);
+	assert_int_equal(vm_start(vm, &err), -EOPNOTSUPP);
+	faults_disarm(&vm->board.faults);
+	assert_message_says(&err, "accel0");
+	assert_message_has(&err, VM_UID(0));
+	assert_message_has(&err, VM_WINDOW(0));
+	assert_message_has(&err, VM_WINDOW(0) + FAKE_MEMORY_SIZE - 1);
+	assert_message_has(&err, VM_WINDOW(0) + 2 * FAKE_MEMORY_SIZE - 1);
+	assert_non_null(strstr(err.hint, "HDM decoder capability"));
+	vm_stop(vm);
 }
 
 static void match_two_windows_are_named(void **state)
@@ -67,6 +137,28 @@ static void match_two_windows_are_named(void **state)
 	assert_message_says(&err, "wide");
 	assert_message_says(&err, "deep");
 	assert_message_has(&err, 12);
+	assert_message_has(&err, 2);
+	assert_string_not_equal(err.hint, "");
+}
+
+/* All of them, as long as the message holds them. */
+static void match_many_windows_are_named(void **state)
+{
+	struct cxlvm_window w[8];
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	char name[CXLVM_NAME_MAX];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(w); i++) {
+		snprintf(name, sizeof(name), "window-with-a-name-of-forty-characters-%02u", i);
+		w[i] = window(name, 0x140000000 + i * 0x10000000ull, 0x10000000, 12);
+	}
+	refused(with_windows(*state, w, 3), -EINVAL, &err);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_message_says(&err, w[i].name);
+	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	refused(with_windows(*state, w, ARRAY_SIZE(w)), -EINVAL, &err);
+	assert_message_has(&err, ARRAY_SIZE(w));
+	assert_message_says(&err, w[0].name);
 }
 
 static void match_interleaved_window_is_refused(void **state)
@@ -79,6 +171,7 @@ static void match_interleaved_window_is_refused(void **state)
 	refused(with_windows(*state, w, 1), 0, &err);
 	assert_message_says(&err, "wide");
 	assert_message_has(&err, 2);
+	assert_string_not_equal(err.hint, "");
 }
 
 static void p9_w8_match_memory_larger_than_the_window_gives_both_sizes(void **state)
@@ -96,6 +189,7 @@ static void p9_w8_match_memory_larger_than_the_window_gives_both_sizes(void **st
 	assert_message_says(&err, "small");
 	assert_message_has(&err, 0x20000000);
 	assert_message_has(&err, 0x10000000);
+	assert_non_null(strstr(err.hint, "0x20000000"));
 }
 
 /* ACPI-2, CHK-5: HDM-D needs a window for device-coherent memory. */
@@ -108,6 +202,7 @@ static void chk5_window_without_device_coherent_is_refused(void **state)
 	refused(with_windows(*state, w, 1), 0, &err);
 	assert_message_says(&err, "type3");
 	assert_message_has(&err, 0x0e);
+	assert_string_not_equal(err.hint, "");
 }
 
 /* window-base lies inside the matched window: there the decoder goes; a tail stays dark. */
@@ -185,6 +280,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		QEMU(w4_match_no_window_names_the_bridge),
 		QEMU(match_two_windows_are_named),
+		QEMU(match_many_windows_are_named),
+		QEMU(match_parent_that_is_no_host_bridge_is_named),
+		QEMU(win4_win5_window_without_address_is_refused),
+		QEMU(match_window_in_use_names_the_owner),
+		QEMU(match_bridge_without_decoder_gives_both_ranges),
 		QEMU(match_interleaved_window_is_refused),
 		QEMU(p9_w8_match_memory_larger_than_the_window_gives_both_sizes),
 		QEMU(chk5_window_without_device_coherent_is_refused),

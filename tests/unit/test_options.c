@@ -467,6 +467,24 @@ static void reg4_w26_allow_slow_has_no_memory(void **state)
 	vm_stop(vm);
 }
 
+/* Decoder policy guest: what cannot be mapped cannot be committed either. */
+static void reg4_allow_slow_refuses_a_guest_commit(void **state)
+{
+	struct vm *vm = vm_create_guest(*state, 1);
+	struct recorder *recorder = &vm->devices[0].recorder;
+
+	without_mmap(vm);
+	vm->devices[0].config.allow_slow = true;
+	assert_int_equal(vm_start(vm, NULL), 0);
+	expect_no_memory(vm);
+	vm_bridge_commit(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE);
+	assert_int_equal(vm_commit(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE, 0), 0xa00);
+	assert_false(recorder->enabled);
+	assert_int_equal(journal_count(&vm->board.journal, CALL_PREPARE), 0);
+	assert_non_null(strstr(recorder->events[recorder->n_events - 1].text, "no memory"));
+	vm_stop(vm);
+}
+
 /* With memory that can be mapped the option changes nothing. */
 static void allow_slow_is_not_needed_for_good_memory(void **state)
 {
@@ -492,6 +510,7 @@ int main(void)
 		TEST_ON(window_by_name_of_our_own, OWN_FAKE_5, "[own,fake 5]"),
 		TEST_FAKE(reg4_w26_memory_without_mmap_is_refused),
 		TEST_FAKE(reg4_w26_allow_slow_has_no_memory),
+		TEST_FAKE(reg4_allow_slow_refuses_a_guest_commit),
 		TEST_ALL(allow_slow_is_not_needed_for_good_memory),
 	};
 

@@ -156,7 +156,9 @@ static void reg8_generation_2_shows_one_of_many_decoders(void **state)
 {
 	static const struct {
 		uint32_t code, count;
-	} counts[] = { { 1, 2 }, { 2, 4 }, { 8, 16 }, { 9, 20 }, { 12, 32 } };
+	} counts[] = { { 0, 1 },   { 1, 2 },   { 2, 4 },  { 3, 6 },  { 4, 8 },
+		       { 5, 10 },  { 6, 12 },  { 7, 14 }, { 8, 16 }, { 9, 20 },
+		       { 10, 24 }, { 11, 28 }, { 12, 32 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
 		struct vm *vm = vm_create(*state, 1);
@@ -175,6 +177,22 @@ static void reg8_generation_2_shows_one_of_many_decoders(void **state)
 			assert_int_equal(fake_kernel(fake, at), 0);
 		}
 		vm_check_running(vm);
+		vm_stop(vm);
+	}
+}
+
+static void reg8_count_codes_without_meaning_are_refused(void **state)
+{
+	for (uint32_t code = 13; code < 16; code++) {
+		struct vm *vm = vm_create(*state, 1);
+		struct fake *fake = fake_of(vm);
+		struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+		fake_set_hardware(fake, 0, code);
+		fake_sample(fake);
+		assert_int_equal(vm_start(vm, &err), -EPROTO);
+		assert_message_says(&err, "count code");
+		assert_message_has(&err, code);
 		vm_stop(vm);
 	}
 }
@@ -243,6 +261,7 @@ int main(void)
 		TEST_FAKE_2(reg3_chk3_generations_2_and_3_present_a_smaller_decoder),
 		TEST_FAKE_ON(reg3_chk3_generations_2_and_3_present_a_smaller_decoder, 2N),
 		TEST_FAKE_ON(reg3_chk3_generations_2_and_3_present_a_smaller_decoder, 3),
+		TEST_FAKE(reg8_count_codes_without_meaning_are_refused),
 		TEST_FAKE_2(reg8_generation_2_shows_one_of_many_decoders),
 		TEST_FAKE_ON(reg8_generation_2_shows_one_of_many_decoders, 2N),
 		TEST_FAKE(hdm_capability_shows_what_is_supported),

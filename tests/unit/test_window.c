@@ -140,7 +140,10 @@ static void win4_w6_window_that_does_not_fit_is_an_error(void **state)
 	vm_stop(vm);
 }
 
-/* WIN-3: usable I/O addresses end before the window, or have a hole in it. */
+/*
+ * WIN-3: usable I/O addresses end before the window, or have a hole in it. What the host has placed is
+ * refused; what is placed here goes where it can be used, if there is such a place.
+ */
 static void win3_w37_window_outside_usable_iova_is_refused(void **state)
 {
 	static const struct cxlvm_iova_range ends[] = { { { 0 }, { VM_WINDOW(0) - 1 } } };
@@ -150,25 +153,176 @@ static void win3_w37_window_outside_usable_iova_is_refused(void **state)
 	static const struct cxlvm_iova_range fits[] = {
 		{ { 0 }, { 0xfedfffff } }, { { 0xfef00000 }, { VM_WINDOW(0) + 0x10000000 - 1 } }
 	};
+	/* not sorted */
+	static const struct cxlvm_iova_range far[] = { { { VM_WINDOW(8) }, { UINT64_MAX } },
+						       { { VM_WINDOW(2) + 1 },
+							 { VM_WINDOW(3) + 0x10000000 - 1 } },
+						       { { 0 }, { 0xfedfffff } } };
 	static const struct {
 		const struct cxlvm_iova_range *ranges;
 		size_t n;
-		int code;
-	} cases[] = { { ends, 1, -ERANGE }, { hole, 2, -ERANGE }, { fits, 2, 0 } };
+		int own, qemu; /* what is expected */
+		uint64_t base; /* own */
+	} cases[] = { { ends, 1, -ERANGE, -ERANGE, 0 },
+		      { hole, 2, 0, -ERANGE, VM_WINDOW(1) },
+		      { fits, 2, 0, 0, VM_WINDOW(0) },
+		      { far, 3, 0, -ERANGE, VM_WINDOW(3) } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct vm *vm = vm_create(*state, 1);
+		bool placed_here = vm->variant->personality == PERSONALITY_OWN;
+		int code = placed_here ? cases[i].own : cases[i].qemu;
 		struct cxlvm_error err = CXLVM_ERROR_INIT;
 
 		vm->devices[0].config.iova = cases[i].ranges;
 		vm->devices[0].config.n_iova = cases[i].n;
-		assert_int_equal(vm_start(vm, &err), cases[i].code);
-		if (cases[i].code) {
-			assert_message_has(&err, VM_WINDOW(0));
+		assert_int_equal(vm_start(vm, &err), code);
+		if (code) {
+			assert_message_has(&err, placed_here ? VM_WINDOW(0) - 1 : VM_WINDOW(0));
+			assert_message_says(&err, "usable I/O address");
+			assert_string_not_equal(err.hint, "");
 			assert_false(vm->devices[0].recorder.prepared);
+		} else if (placed_here) {
+			assert_true(cxlvm_machine_window(vm->machine, 0)->base.value ==
+				    cases[i].base);
+			vm_check_running(vm);
 		}
 		vm_stop(vm);
 	}
+}
+
+/* WIN-3: a base that was asked for is not moved, but refused. */
+static void win3_window_base_outside_usable_iova_is_refused(void **state)
+{
+	static const struct cxlvm_iova_range iova = { { 0 }, { 0x1fffffffff } };
+	struct vm *vm = vm_create(own(state), 1);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	vm->devices[0].config.iova = &iova;
+	vm->devices[0].config.n_iova = 1;
+	vm->devices[0].config.has_window_base = true;
+	vm->devices[0].config.window_base.value = 0x2000000000;
+	assert_int_equal(vm_start(vm, &err), -ERANGE);
+	assert_message_has(&err, 0x2000000000);
+	assert_message_has(&err, 0x1fffffffff);
+	vm_stop(vm);
+}
+
+/* A device of which firmware made size bytes: region and decoder. */
+static void set_memory_size(struct vm *vm, unsigned int i, uint64_t size)
+{
+	struct fake *fake = vm->devices[i].below.fake;
+
+	fake_put(fake->regions[fake->memory_region].bytes + 16, 8, size);
+	fake_set_hardware(fake, 0x18, (uint32_t)size);
+	fake_set_hardware(fake, 0x1c, (uint32_t)(size >> 32));
+	fake_sample(fake);
+}
+
+/*
+ * WIN-1: 1 GiB at least, and the largest power of two that divides the size where there is room. RAM
+ * and blocks end behind 4 GiB.
+ */
+static void win1_windows_are_aligned_for_the_largest_page(void **state)
+{
+	static const struct {
+		uint64_t sizes[2], bases[2];
+		unsigned int phys_bits;
+	} cases[] = {
+		{ { GIB / 4, GIB }, { 5 * GIB, 6 * GIB }, 46 },
+		{ { 2 * GIB, 3 * GIB }, { 6 * GIB, 8 * GIB }, 46 },
+		{ { 16 * GIB, GIB / 4 }, { 16 * GIB, 5 * GIB }, 46 },
+		{ { 24 * GIB, 8 * GIB }, { 8 * GIB, 32 * GIB }, 46 },
+		{ { 512 * GIB, 1 * GIB }, { 512 * GIB, 5 * GIB }, 46 },
+		/* 64 GiB in all: no room at a multiple of 32, but there is one of 8 */
+		{ { 32 * GIB, 32 * GIB - GIB }, { 32 * GIB, 0 }, 36 },
+		{ { 32 * GIB, 24 * GIB }, { 32 * GIB, 8 * GIB }, 36 },
+		{ { 24 * GIB, 32 * GIB }, { 8 * GIB, 32 * GIB }, 36 },
+		{ { 48 * GIB, GIB }, { 16 * GIB, 5 * GIB }, 36 },
+		{ { 56 * GIB, GIB }, { 8 * GIB, 5 * GIB }, 36 },
+		{ { 58 * GIB, GIB }, { 6 * GIB, 5 * GIB }, 36 },
+		{ { 59 * GIB, 0 }, { 5 * GIB, 0 }, 36 },
+	};
+
+	for (size_t c = 0; c < ARRAY_SIZE(cases); c++) {
+		struct vm_options options = { .phys_bits = cases[c].phys_bits };
+		unsigned int n = cases[c].sizes[1] ? 2 : 1;
+		struct vm *vm = vm_create_options(own(state), n, &options);
+		struct cxlvm_error err = CXLVM_ERROR_INIT;
+		int ret = 0;
+
+		for (unsigned int i = 0; i < n; i++)
+			set_memory_size(vm, i, cases[c].sizes[i]);
+		for (unsigned int i = 0; i < n; i++)
+			assert_int_equal(vm_realize(vm, i, NULL), 0);
+		ret = vm_freeze(vm, &err);
+		for (unsigned int i = 0; i < n; i++) {
+			const struct cxlvm_window *window = cxlvm_machine_window(vm->machine, i);
+
+			if (n == 2 && !cases[c].bases[1]) {
+				assert_int_equal(ret, -ERANGE);
+				assert_false(window->has_base); /* all or none */
+				continue;
+			}
+			assert_int_equal(ret, 0);
+			if (window->base.value != cases[c].bases[i])
+				fail_msg("case %zu: window %u at 0x%llx, not 0x%llx", c, i,
+					 (unsigned long long)window->base.value,
+					 (unsigned long long)cases[c].bases[i]);
+		}
+		vm_stop(vm);
+	}
+}
+
+/* All windows that a machine can have, in use at once; no bridge and no window beyond them. */
+static void win2_32_devices_run_and_the_33rd_is_refused(void **state)
+{
+	struct vm *vm = vm_create(*state, CXLVM_WINDOWS_MAX);
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct cxlvm_gpa block = { 0 };
+
+	if (vm_start(vm, &err))
+		fail_msg("start: %s", err.message);
+	for (unsigned int i = 0; i < CXLVM_WINDOWS_MAX; i++) {
+		assert_true(cxlvm_machine_window(vm->machine, i)->base.value == VM_WINDOW(i));
+		assert_string_equal(cxlvm_machine_window(vm->machine, i)->owner,
+				    vm->devices[i].name);
+	}
+	vm_check_running(vm);
+	assert_null(cxlvm_machine_window(vm->machine, CXLVM_WINDOWS_MAX));
+	assert_int_equal(cxlvm_machine_add_bridge(vm->machine, "one more", 99, &block, &err),
+			 -ENOSPC);
+	assert_message_says(&err, "one more");
+	assert_message_has(&err, 32);
+	vm_stop(vm);
+}
+
+static void win2_33rd_window_is_refused_with_the_number(void **state)
+{
+	struct vm *vm = vm_create(own(state), 1);
+	struct cxlvm_window window = {
+		.has_base = true,
+		.size = 0x10000000,
+		.restrictions = 0x0f,
+		.n_targets = 1,
+		.targets = { 77 },
+	};
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	for (unsigned int i = 0; i < CXLVM_WINDOWS_MAX; i++) {
+		snprintf(window.name, sizeof(window.name), "fmw%u", i);
+		window.base.value = VM_WINDOW(i);
+		assert_int_equal(cxlvm_machine_add_window(vm->machine, &window, NULL), 0);
+	}
+	assert_int_equal(vm_realize(vm, 0, &err), -ENOSPC);
+	assert_message_says(&err, "accel0");
+	assert_message_has(&err, 32);
+	assert_string_not_equal(err.hint, "");
+	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	window.base.value = VM_WINDOW(40);
+	assert_int_equal(cxlvm_machine_add_window(vm->machine, &window, &err), -ENOSPC);
+	assert_message_has(&err, 32);
+	vm_stop(vm);
 }
 
 static void bridge_that_does_not_exist_is_refused(void **state)
@@ -291,6 +445,11 @@ int main(void)
 		OWN(chk1_chk2_win5_w5_w39_bad_window_bases_are_refused),
 		OWN(win4_w6_window_that_does_not_fit_is_an_error),
 		TEST_FAKE(win3_w37_window_outside_usable_iova_is_refused),
+		OWN(win3_window_base_outside_usable_iova_is_refused),
+		OWN(win1_windows_are_aligned_for_the_largest_page),
+		TEST_SIM_ON(win2_32_devices_run_and_the_33rd_is_refused, 5),
+		TEST_FAKE_2(win2_32_devices_run_and_the_33rd_is_refused),
+		OWN(win2_33rd_window_is_refused_with_the_number),
 		TEST_FAKE(bridge_that_does_not_exist_is_refused),
 		TEST_FAKE(claim_second_device_names_the_first),
 		QEMU(life3_w38_window_can_be_claimed_again),
