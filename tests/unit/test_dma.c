@@ -342,6 +342,70 @@ static void dma2_state_after_a_function_reset(void **state)
 	vm_stop(vm);
 }
 
+/* Policy guest, host bridge first: the guest's commit is refused, and undone. */
+static void dma2_guest_commit_that_is_not_mapped(void **state)
+{
+	struct vm *vm = vm_create_guest(*state, 1);
+	struct recorder *recorder = &vm->devices[0].recorder;
+	uint64_t size = FAKE_MEMORY_SIZE;
+
+	vm->devices[0].config.require_dma = true;
+	recorder->ops.dma_state = host_answers;
+	answer = CXLVM_DMA_NOT_MAPPED;
+	assert_int_equal(vm_start(vm, NULL), 0);
+	assert_int_equal(vm_bridge_commit(vm, 0, VM_WINDOW(0), size) & 0x600, 0x600);
+	assert_int_equal(vm_commit(vm, 0, VM_WINDOW(0), size, 0) & 0xc00, 0x800);
+	assert_false(recorder->enabled);
+	assert_false(recorder->prepared);
+	assert_int_equal(journal_count(&vm->board.journal, CALL_ENABLE), 1);
+	assert_int_equal(warning(vm)->code, -EADDRNOTAVAIL);
+	answer = CXLVM_DMA_MAPPED;
+	assert_int_equal(vm_commit(vm, 0, VM_WINDOW(0), size, 0) & 0xc00, 0x400);
+	vm_check_mapped(vm, 0, VM_WINDOW(0), size);
+	vm_stop(vm);
+}
+
+/* Enabled by a register of another device, or by Mem_Enable: nobody is there to be refused. */
+static void dma2_memory_that_is_enabled_later_and_not_mapped(void **state)
+{
+	for (unsigned int by_bridge = 0; by_bridge < 2; by_bridge++) {
+		struct vm *vm = by_bridge ? vm_create_guest(*state, 1) : vm_create(*state, 1);
+		struct recorder *recorder = &vm->devices[0].recorder;
+		uint64_t size = FAKE_MEMORY_SIZE;
+
+		vm->devices[0].config.require_dma = true;
+		recorder->ops.dma_state = host_answers;
+		answer = CXLVM_DMA_MAPPED;
+		assert_int_equal(vm_start(vm, NULL), 0);
+		if (by_bridge)
+			assert_int_equal(vm_commit(vm, 0, VM_WINDOW(0), size, 0) & 0xc00, 0x400);
+		else
+			vm_config_write(vm, 0, vm->devices[0].dvsec + 0xc, 2, 2);
+		assert_false(recorder->enabled);
+		answer = CXLVM_DMA_NOT_MAPPED;
+		if (by_bridge)
+			vm_bridge_commit(vm, 0, VM_WINDOW(0), size);
+		else
+			vm_config_write(vm, 0, vm->devices[0].dvsec + 0xc, 2, 6);
+		assert_false(recorder->enabled);
+		assert_string_not_equal(cxlvm_endpoint_unusable_reason(vm->devices[0].endpoint),
+					"");
+		assert_int_equal(recorder_event(recorder, CXLVM_EVENT_MEMORY_UNAVAILABLE)->code,
+				 -EADDRNOTAVAIL);
+		/* until the next reset */
+		answer = CXLVM_DMA_MAPPED;
+		assert_int_equal(vm_system_reset(vm, NULL), 0);
+		if (by_bridge) {
+			assert_int_equal(vm_bridge_commit(vm, 0, VM_WINDOW(0), size) & 0x600,
+					 0x600);
+			assert_int_equal(vm_commit(vm, 0, VM_WINDOW(0), size, 0) & 0xc00, 0x400);
+		}
+		assert_true(recorder->enabled);
+		vm_check(vm);
+		vm_stop(vm);
+	}
+}
+
 #define TEST_OWN(f, k) TEST_ON(f, OWN_FAKE_##k, "[own,fake " #k "]")
 #define TEST_OWNS(f)                                                                     \
 	TEST_OWN(f, 2), TEST_OWN(f, 2N), TEST_OWN(f, 3), TEST_OWN(f, 4), TEST_OWN(f, 5), \
@@ -370,6 +434,8 @@ int main(void)
 		TEST_ON(dma2_state_after_enable, QEMU_FAKE_2, "[qemu,fake 2]"),
 		TEST_ON(dma2_state_after_enable, QEMU_FAKE_5, "[qemu,fake 5]"),
 		TEST_FAKE(dma2_state_after_a_function_reset),
+		TEST_FAKE(dma2_guest_commit_that_is_not_mapped),
+		TEST_FAKE(dma2_memory_that_is_enabled_later_and_not_mapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
