@@ -24,6 +24,7 @@ struct command {
 extern const struct command command_run;
 extern const struct command command_plan;
 extern const struct command command_decode;
+extern const struct command command_device;
 
 /* "cxlvm COMMAND: MESSAGE" and, if there is one, "  hint: HINT" to standard error. */
 void print_error(const char *command, const struct cxlvm_error *err);

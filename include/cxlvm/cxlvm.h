@@ -9,6 +9,7 @@
 #include <cxlvm/host.h>
 #include <cxlvm/passthrough.h>
 #include <cxlvm/regs.h>
+#include <cxlvm/server.h>
 #include <cxlvm/vfio.h>
 #include <cxlvm/window.h>
 

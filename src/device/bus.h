@@ -14,7 +14,8 @@ struct swdev_bus {
 
 	/*
 	 * Memory of the host, at an I/O virtual address: all of len bytes or a negative errno. One
-	 * access is 4 KiB at most and never crosses a multiple of 4 KiB.
+	 * access is 4 KiB at most and never crosses a multiple of 4 KiB. -EAGAIN: not yet; the
+	 * step ends there, and the next one begins with the same access.
 	 */
 	int (*dma_read)(void *owner, uint64_t iova, void *buf, size_t len);
 	int (*dma_write)(void *owner, uint64_t iova, const void *buf, size_t len);

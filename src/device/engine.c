@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 #include "device/engine.h"
 
+#ifdef __KERNEL__
+#include <linux/errno.h>
+#else
+#include <errno.h>
+#endif
+
 #include "base/math.h"
 #include "device/device.h"
 
@@ -42,7 +48,7 @@ static void set_status(struct swdev *dev, bool busy, enum engine_error error)
 void engine_reset(struct swdev *dev)
 {
 	regs_reset(&engine_table, dev->engine.regs, 0);
-	dev->engine.left = 0;
+	dev->engine.left = dev->engine.asked = 0;
 }
 
 bool swdev_engine_busy(const struct swdev *dev)
@@ -116,9 +122,18 @@ static uint32_t next_piece(const struct swdev_engine *engine, uint32_t budget)
 	uint32_t source = ENGINE_PIECE - (uint32_t)(engine->source % ENGINE_PIECE);
 	uint32_t destination = ENGINE_PIECE - (uint32_t)(engine->destination % ENGINE_PIECE);
 
+	if (engine->asked)
+		return engine->asked;
 	if (bytes > source)
 		bytes = source;
 	return bytes > destination ? destination : bytes;
+}
+
+static enum engine_error judge(int ret, enum engine_error failed)
+{
+	if (!ret)
+		return ENGINE_OK;
+	return ret == -EAGAIN ? ENGINE_AGAIN : failed;
 }
 
 static enum engine_error fetch(struct swdev *dev, uint32_t bytes)
@@ -127,16 +142,15 @@ static enum engine_error fetch(struct swdev *dev, uint32_t bytes)
 	struct swdev_engine *engine = &dev->engine;
 
 	if (engine->direction != ENGINE_TO_DEVICE)
-		return bus && bus->memory_read &&
-				       !bus->memory_read(bus->owner, engine->source, engine->piece,
-							 bytes)
-			       ? ENGINE_OK
-			       : ENGINE_MEMORY_FAILED;
+		return bus && bus->memory_read ? judge(bus->memory_read(bus->owner, engine->source,
+									engine->piece, bytes),
+						       ENGINE_MEMORY_FAILED)
+					       : ENGINE_MEMORY_FAILED;
 	if (!swdev_bus_master(dev))
 		return ENGINE_NO_BUS_MASTER;
-	return bus && bus->dma_read &&
-			       !bus->dma_read(bus->owner, engine->source, engine->piece, bytes)
-		       ? ENGINE_OK
+	return bus && bus->dma_read
+		       ? judge(bus->dma_read(bus->owner, engine->source, engine->piece, bytes),
+			       ENGINE_DMA_FAILED)
 		       : ENGINE_DMA_FAILED;
 }
 
@@ -146,18 +160,17 @@ static enum engine_error store(struct swdev *dev, uint32_t bytes)
 	struct swdev_engine *engine = &dev->engine;
 
 	if (engine->direction != ENGINE_FROM_DEVICE)
-		return bus && bus->memory_write &&
-				       !bus->memory_write(bus->owner, engine->destination,
-							  engine->piece, bytes)
-			       ? ENGINE_OK
+		return bus && bus->memory_write
+			       ? judge(bus->memory_write(bus->owner, engine->destination,
+							 engine->piece, bytes),
+				       ENGINE_MEMORY_FAILED)
 			       : ENGINE_MEMORY_FAILED;
 	if (!swdev_bus_master(dev))
 		return ENGINE_NO_BUS_MASTER;
-	return bus && bus->dma_write &&
-			       !bus->dma_write(bus->owner, engine->destination, engine->piece,
-					       bytes)
-		       ? ENGINE_OK
-		       : ENGINE_DMA_FAILED;
+	return bus && bus->dma_write ? judge(bus->dma_write(bus->owner, engine->destination,
+							    engine->piece, bytes),
+					     ENGINE_DMA_FAILED)
+				     : ENGINE_DMA_FAILED;
 }
 
 bool swdev_engine_step(struct swdev *dev, uint32_t budget)
@@ -170,6 +183,9 @@ bool swdev_engine_step(struct swdev *dev, uint32_t budget)
 
 		if (!error)
 			error = store(dev, bytes);
+		engine->asked = error == ENGINE_AGAIN ? bytes : 0;
+		if (error == ENGINE_AGAIN)
+			break;
 		if (error) {
 			finish(dev, error);
 			break;

@@ -66,6 +66,7 @@ enum engine_error {
 	ENGINE_NO_BUS_MASTER,      /* Bus Master Enable is off */
 	ENGINE_DMA_FAILED,         /* the host refused an access */
 	ENGINE_MEMORY_FAILED,      /* device memory refused an access */
+	ENGINE_AGAIN = 0x100,      /* never shown: an access is not done yet */
 };
 
 struct swdev_engine {
@@ -73,6 +74,7 @@ struct swdev_engine {
 	/* The command under way, as the doorbell found it, and how far it is. */
 	uint64_t source, destination;
 	uint32_t left;
+	uint32_t asked; /* bytes of an access that is not done yet; 0: none */
 	uint32_t vector;
 	uint8_t direction; /* enum engine_direction */
 	bool interrupt;
@@ -94,6 +96,7 @@ bool swdev_engine_busy(const struct swdev *dev);
 /*
  * Copy at most budget bytes of the command under way, and end it when that was the rest: its
  * status is stored before its interrupt leaves. True when work is left. At budget 0 nothing moves.
+ * An access that the bus has not done yet (-EAGAIN) ends the step; the next one begins with it.
  */
 bool swdev_engine_step(struct swdev *dev, uint32_t budget);
 

@@ -23,7 +23,7 @@ struct outside {
 	struct swdev dev;
 	struct swdev_bus bus;
 	uint8_t memory[WINDOW], host[WINDOW];
-	unsigned int accesses, fail_at, interrupts, last_vector;
+	unsigned int accesses, fail_at, again_at, interrupts, last_vector;
 	uint64_t widest;
 };
 
@@ -33,6 +33,8 @@ static int reach(struct outside *o, uint8_t *array, uint64_t at, void *in, const
 	o->accesses++;
 	if (o->accesses == o->fail_at)
 		return -EIO;
+	if (o->accesses == o->again_at)
+		return -EAGAIN;
 	if (len > o->widest)
 		o->widest = len;
 	/* one access stays inside 4 KiB */
@@ -361,6 +363,25 @@ static void steps_are_bounded_by_their_budget(void **state)
 	assert_false(swdev_engine_step(&o->dev, 64));
 }
 
+/* Each access in turn is not done at first: the step ends, and the next one asks for the same. */
+static void access_that_is_not_done_yet_is_asked_for_again(void **state)
+{
+	(void)state;
+	for (unsigned int at = 1; at <= 6; at++) {
+		struct outside *o = plug();
+
+		command(o, TO_DEVICE, HOST_BASE, 0x2000, 3 * 4096);
+		o->again_at = at;
+		/* The budget ends inside an access; the one that is repeated is as long as before. */
+		assert_true(swdev_engine_step(&o->dev, 5000));
+		while (swdev_engine_step(&o->dev, 8192))
+			want_status(o, BUSY, 0, get(o, BYTES));
+		assert_true(o->accesses >= 7);
+		want_status(o, DONE, 0, 3 * 4096);
+		assert_memory_equal(o->memory + 0x2000, o->host, 3 * 4096);
+	}
+}
+
 static void doorbell_while_busy_is_refused_and_counted(void **state)
 {
 	struct outside *o = plug();
@@ -496,6 +517,7 @@ int main(void)
 		cmocka_unit_test(without_bus_master_there_is_no_dma),
 		cmocka_unit_test(without_a_bus_every_copy_fails),
 		cmocka_unit_test(steps_are_bounded_by_their_budget),
+		cmocka_unit_test(access_that_is_not_done_yet_is_asked_for_again),
 		cmocka_unit_test(doorbell_while_busy_is_refused_and_counted),
 		cmocka_unit_test(completion_sends_its_interrupt),
 		cmocka_unit_test(rst_reset_ends_the_copy),

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* device.c - cxlvm device: the software device as a vfio-user server */
+#include <errno.h>
+#include <fnmatch.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cxlvm/server.h>
+
+#include "command.h"
+#include "control.h"
+#include "parse.h"
+
+#define SIZE_DEFAULT ((uint64_t)1 << 30)
+
+/* Lines about clients in one second: who comes and goes in a loop does not fill a log. */
+#define LINES_PER_SECOND 10
+
+struct request {
+	struct cxlvm_server_config config;
+	const char *control;
+	const char *trace; /* pattern of command names */
+	bool help;
+	/* Lines printed in this second. */
+	time_t second;
+	unsigned int lines;
+};
+
+static void help(FILE *to)
+{
+	fputs("usage: cxlvm device --socket PATH [OPTION...]\n\n"
+	      "Offer a software CXL Type-2 device to vfio-user clients, one after another, until\n"
+	      "SIGTERM or SIGINT.\n\n"
+	      "  --socket PATH       listen here\n"
+	      "  --size SIZE         CXL memory, a multiple of 256M; default 1G\n"
+	      "  --memory-file PATH  keep it in this file; made if missing\n"
+	      "  --serial NUMBER     device serial number\n"
+	      "  --control PATH      statistics and faults, as JSON lines on this socket\n"
+	      "  --trace PATTERN     print messages of these commands, for example '*' or 'DMA_*'\n"
+	      "  --help              this text\n",
+	      to);
+}
+
+static void on_event(void *owner, enum cxlvm_server_event event, const char *text)
+{
+	static const char *const names[] = {
+		[CXLVM_SERVER_CLIENT_CAME] = "client came",
+		[CXLVM_SERVER_CLIENT_LEFT] = "client left",
+		[CXLVM_SERVER_CLIENT_REFUSED] = "client refused",
+		[CXLVM_SERVER_DEVICE_RESET] = "reset",
+	};
+	struct request *request = owner;
+	time_t now = time(NULL);
+
+	if (now != request->second)
+		request->lines = 0;
+	request->second = now;
+	if (request->lines == LINES_PER_SECOND)
+		fputs("cxlvm device: more of this is not printed in this second\n", stderr);
+	if (request->lines++ < LINES_PER_SECOND)
+		fprintf(stderr, "cxlvm device: %s: %s\n", names[event], text);
+}
+
+static void on_message(void *owner, const struct cxlvm_server_message *message)
+{
+	const struct request *request = owner;
+	const char *name = message->name ? message->name : "unknown";
+
+	if (fnmatch(request->trace, name, 0))
+		return;
+	fprintf(stderr, "trace: %s %s %s (%u) id %u size %u descriptors %u error %d\n",
+		message->sent ? "sent" : "received", message->reply ? "reply" : "command", name,
+		message->command, message->id, message->size, message->descriptors, message->error);
+}
+
+static bool refuse(const char *what, const char *value, const char *hint)
+{
+	fprintf(stderr, "cxlvm device: %s '%s'\n  hint: %s\n", what, value, hint);
+	return false;
+}
+
+static bool parse_option(struct request *request, const char *name, const char *value)
+{
+	if (!strcmp(name, "socket"))
+		request->config.socket_path = value;
+	else if (!strcmp(name, "memory-file"))
+		request->config.memory_file = value;
+	else if (!strcmp(name, "control"))
+		request->control = value;
+	else if (!strcmp(name, "trace"))
+		request->trace = value;
+	else if (!strcmp(name, "size")) {
+		if (!parse_size(value, &request->config.memory_size))
+			return refuse("--size is not a size:", value,
+				      "a multiple of 256 MiB, for example --size 1G");
+	} else if (!parse_size(value, &request->config.serial)) {
+		return refuse("--serial is not a number:", value, "for example --serial 0x1234");
+	}
+	return true;
+}
+
+static bool is_option(const char *name, size_t size)
+{
+	static const char *const names[] = {
+		"socket", "memory-file", "control", "trace", "size", "serial",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (size == strlen(names[i]) && !memcmp(name, names[i], size))
+			return true;
+	return false;
+}
+
+static bool parse(struct request *request, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		char *text = argv[i], *equals = strchr(text, '=');
+		size_t size = equals ? (size_t)(equals - text) : strlen(text);
+		char name[16] = "";
+		const char *value;
+
+		if (!strcmp(text, "--help")) {
+			request->help = true;
+			return true;
+		}
+		if (strncmp(text, "--", 2) || !is_option(text + 2, size - 2))
+			return refuse("unknown option", text, "cxlvm help device");
+		memcpy(name, text + 2, size - 2);
+		value = equals ? equals + 1 : argv[++i];
+		if (!value || !*value)
+			return refuse("a value is missing behind", text, "cxlvm help device");
+		if (!parse_option(request, name, value))
+			return false;
+	}
+	if (!request->config.socket_path) {
+		fputs("cxlvm device: which socket?\n"
+		      "  hint: cxlvm device --socket PATH; a client is pointed to the same path\n",
+		      stderr);
+		return false;
+	}
+	return true;
+}
+
+/* The signals that end the server, as a descriptor. */
+static int open_signals(struct cxlvm_error *err)
+{
+	sigset_t signals;
+	int fd;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		cxlvm_error_set(err, -errno, "signalfd: %s", strerror(errno));
+	return fd;
+}
+
+static void serve(struct cxlvm_server *server, struct control *control, int signals)
+{
+	struct pollfd wanted[3] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = cxlvm_server_fd(server), .events = POLLIN },
+		{ .events = POLLIN },
+	};
+
+	for (;;) {
+		int wait = cxlvm_server_step(server);
+
+		wanted[2].fd = control ? control_fd(control) : -1;
+		if (poll(wanted, 3, wait) <= 0)
+			continue;
+		if (wanted[0].revents)
+			return;
+		if (wanted[2].revents)
+			control_step(control);
+	}
+}
+
+static int offer(struct request *request)
+{
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct cxlvm_server *server = NULL;
+	struct control *control = NULL;
+	int signals = open_signals(&err), ret = signals;
+
+	if (signals >= 0)
+		ret = cxlvm_server_create(&request->config, &server, &err);
+	if (!ret && request->control)
+		ret = control_create(request->control, server, &control, &err);
+	if (!ret)
+		serve(server, control, signals);
+	control_destroy(control);
+	cxlvm_server_destroy(server);
+	if (signals >= 0)
+		close(signals);
+	if (ret)
+		print_error("device", &err);
+	return ret ? STATUS_FAILED : STATUS_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	struct request request = {
+		.config = {
+			.size = sizeof(request.config),
+			.memory_size = SIZE_DEFAULT,
+			.event = on_event,
+		},
+	};
+
+	if (!parse(&request, argc, argv))
+		return STATUS_USAGE;
+	if (request.help) {
+		help(stdout);
+		return STATUS_OK;
+	}
+	request.config.owner = &request;
+	if (request.trace)
+		request.config.trace = on_message;
+	return offer(&request);
+}
+
+const struct command command_device = {
+	.name = "device",
+	.summary = "offer a software device to vfio-user clients",
+	.run = run,
+	.help = help,
+};

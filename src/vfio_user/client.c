@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One client of the server: receiving, answering, leaving. */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "vfio_user/server.h"
+
+/* The longest message of the server: an answer with data. */
+#define ANSWER_MAX ((size_t)VU_HEADER_BYTES + SERVER_REPLY_MAX + SERVER_DATA_MAX)
+
+/* So much may wait for the client before no more of its messages are looked at. */
+#define WAITING_MAX ((size_t)64 << 10)
+
+#define REQUEST_MAX ((size_t)VU_DATA_OVERHEAD + VU_DMA_ACCESS_MAX)
+
+void vu_client_init(struct vu_client *client)
+{
+	*client = (struct vu_client){ .main.fd = -1, .twin.fd = -1 };
+}
+
+/* fd is the channel's afterwards, after a failure too. */
+static int channel_open(struct cxlvm_server *server, struct vu_channel *channel, int fd,
+			uint32_t limit, size_t waiting)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int ret;
+
+	*channel = (struct vu_channel){ .fd = fd, .waits_for = EPOLLIN };
+	ret = vu_stream_init(&channel->stream, fd, limit);
+	if (ret)
+		goto close;
+	ret = vu_output_init(&channel->output, waiting);
+	if (ret)
+		goto finish_stream;
+	if (!epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event))
+		return 0;
+	ret = -errno;
+	vu_output_finish(&channel->output);
+finish_stream:
+	vu_stream_finish(&channel->stream);
+close:
+	close(fd);
+	channel->fd = -1;
+	return ret;
+}
+
+static void channel_close(struct vu_channel *channel)
+{
+	if (channel->fd < 0)
+		return;
+	vu_output_finish(&channel->output);
+	vu_stream_finish(&channel->stream);
+	/* The last reference: epoll forgets it. */
+	close(channel->fd);
+	channel->fd = -1;
+}
+
+int vu_client_open(struct cxlvm_server *server, int fd)
+{
+	struct vu_client *client = &server->client;
+
+	vu_client_init(client);
+	vu_capabilities_default(&client->caps);
+	return channel_open(server, &client->main, fd, SERVER_LIMIT,
+			    ANSWER_MAX + REQUEST_MAX + WAITING_MAX);
+}
+
+int vu_client_add_twin(struct cxlvm_server *server)
+{
+	int pair[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	ret = channel_open(server, &server->client.twin, pair[0], REQUEST_MAX, REQUEST_MAX);
+	if (!ret)
+		return pair[1];
+	close(pair[1]);
+	return ret;
+}
+
+void vu_client_drop(struct cxlvm_server *server, const char *reason)
+{
+	struct vu_client *client = &server->client;
+
+	channel_close(&client->main);
+	channel_close(&client->twin);
+	vu_dma_finish(&server->dma);
+	vu_irqs_clear(&server->irqs);
+	vu_client_init(client);
+	vu_accelerator_power_on(server);
+	server_event(server, CXLVM_SERVER_CLIENT_LEFT, "%s", reason);
+}
+
+static void trace(struct cxlvm_server *server, const struct vu_header *header, bool sent,
+		  unsigned int descriptors)
+{
+	const struct vu_command_row *row;
+	struct cxlvm_server_message message;
+
+	if (!server->config.trace)
+		return;
+	row = vu_command_find(header->command);
+	message = (struct cxlvm_server_message){
+		.sent = sent,
+		.reply = vu_header_type(header) == VU_TYPE_REPLY,
+		.id = header->id,
+		.command = header->command,
+		.name = row ? row->name : NULL,
+		.size = header->size,
+		.error = header->flags & VU_FLAG_ERROR ? (int)header->error : 0,
+		.descriptors = descriptors,
+	};
+	server->config.trace(server->config.owner, &message);
+}
+
+/* Carry out a command. The first one is VERSION, and no other is. */
+static int execute(struct cxlvm_server *server, struct vu_request *request)
+{
+	struct vu_client *client = &server->client;
+	int ret = vu_message_check(request->message);
+
+	if (client->agreed)
+		return ret ? ret : vu_command_execute(server, request);
+	if (!ret && request->message->header.command != VU_VERSION)
+		ret = -EINVAL;
+	if (!ret)
+		ret = vu_command_version(server, request);
+	client->leaving = ret;
+	return ret;
+}
+
+static void answer(struct cxlvm_server *server, struct vu_message *message, uint8_t *room)
+{
+	struct vu_request request = {
+		.message = message,
+		.reply = room + VU_HEADER_BYTES,
+		.reply_fd = -1,
+	};
+	struct vu_header header = {
+		.id = message->header.id,
+		.command = message->header.command,
+		.size = VU_HEADER_BYTES,
+		.flags = VU_TYPE_REPLY,
+	};
+	int ret = execute(server, &request);
+
+	if (ret) {
+		server->stats.errors++;
+		header.flags |= VU_FLAG_ERROR;
+		header.error = (uint32_t)-ret;
+		if (request.reply_fd >= 0 && request.reply_fd_is_ours)
+			close(request.reply_fd);
+		request.reply_fd = -1;
+	} else {
+		header.size += request.reply_size;
+	}
+	/* Only VERSION makes a descriptor that is not the server's, and it is answered always. */
+	if (message->header.flags & VU_FLAG_NO_REPLY && message->header.command != VU_VERSION)
+		return;
+	vu_header_encode(room, &header);
+	vu_output_commit(&server->client.main.output, header.size, request.reply_fd,
+			 request.reply_fd_is_ours);
+	trace(server, &header, true, request.reply_fd >= 0);
+}
+
+/* An answer to a command of the server. What nobody asked for is dropped. */
+static void take_reply(struct cxlvm_server *server, const struct vu_message *message)
+{
+	if (!server->client.agreed)
+		server->client.leaving = true;
+	if (vu_dma_reply(&server->dma, message))
+		server->stats.errors++;
+}
+
+/*
+ * Messages that were received, while there is room for their answers. 0: none is left that is whole;
+ * -EAGAIN: the client has to take answers first; -EPROTO.
+ */
+static int take_messages(struct cxlvm_server *server, struct vu_channel *channel)
+{
+	struct vu_client *client = &server->client;
+	bool main = channel == &client->main;
+	struct vu_message message;
+
+	for (;;) {
+		uint8_t *room = NULL;
+		int ret;
+
+		if (client->leaving)
+			return 0;
+		if (main)
+			room = vu_output_reserve(&channel->output, ANSWER_MAX);
+		if (main && !room)
+			return -EAGAIN;
+		ret = vu_stream_next(&channel->stream, &message);
+		if (ret <= 0)
+			return ret;
+		server->stats.messages++;
+		trace(server, &message.header, false, message.n_fds);
+		if (vu_header_type(&message.header) == VU_TYPE_REPLY)
+			take_reply(server, &message);
+		else if (main)
+			answer(server, &message, room);
+		else
+			/* Commands of a client come on the main socket. */
+			client->leaving = true;
+		vu_message_close_fds(&message);
+	}
+}
+
+/* Tell epoll what is waited for: never for input that would not be looked at. */
+static void wait_for(struct cxlvm_server *server, struct vu_channel *channel, bool input)
+{
+	struct epoll_event event = { .events = input ? EPOLLIN : 0 };
+
+	if (!vu_output_is_empty(&channel->output))
+		event.events |= EPOLLOUT;
+	if (event.events == channel->waits_for)
+		return;
+	/* Modifying what was added cannot fail. */
+	(void)epoll_ctl(server->epoll, EPOLL_CTL_MOD, channel->fd, &event);
+	channel->waits_for = event.events;
+}
+
+/* Why a channel cannot go on; NULL: it can. */
+static const char *channel_step(struct cxlvm_server *server, struct vu_channel *channel, bool *came)
+{
+	int ret = vu_output_flush(&channel->output, channel->fd);
+	ssize_t n = -EAGAIN;
+
+	if (ret && ret != -EAGAIN)
+		return "it closed the connection";
+	/* What waited for room, then what is new. */
+	ret = take_messages(server, channel);
+	if (!ret && !server->client.leaving) {
+		n = vu_stream_receive(&channel->stream);
+		if (n > 0)
+			ret = take_messages(server, channel);
+	}
+	*came |= n > 0;
+	if (!n || (n < 0 && n != -EAGAIN))
+		return "it closed the connection";
+	if (ret && ret != -EAGAIN)
+		return "it sent a message that is none: size or type cannot be";
+	n = vu_output_flush(&channel->output, channel->fd);
+	if (n && n != -EAGAIN)
+		return "it closed the connection";
+	wait_for(server, channel, !ret);
+	return NULL;
+}
+
+bool vu_client_step(struct cxlvm_server *server)
+{
+	struct vu_client *client = &server->client;
+	bool came = false;
+	const char *reason = channel_step(server, &client->main, &came);
+
+	if (!reason && client->twin.fd >= 0)
+		reason = channel_step(server, &client->twin, &came);
+	if (!reason && client->leaving)
+		reason = "it broke the rules of the protocol's first message";
+	if (reason)
+		vu_client_drop(server, reason);
+	return came;
+}
+
+void vu_client_send_dma(struct cxlvm_server *server)
+{
+	struct vu_client *client = &server->client;
+	struct vu_channel *channel = client->twin.fd >= 0 ? &client->twin : &client->main;
+	uint8_t *room = vu_output_reserve(&channel->output, REQUEST_MAX);
+	struct vu_header header;
+	size_t size;
+
+	if (!room)
+		return;
+	size = vu_dma_request(&server->dma, server_now(), client->caps.max_data_xfer_size, room);
+	vu_header_decode(&header, room);
+	vu_output_commit(&channel->output, size, -1, false);
+	server->stats.dma_messages++;
+	trace(server, &header, true, 0);
+	(void)vu_output_flush(&channel->output, channel->fd);
+	wait_for(server, channel, channel->waits_for & EPOLLIN);
+}

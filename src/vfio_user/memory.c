@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vfio_user/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/math.h"
+
+static bool cannot_shrink(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && seals & F_SEAL_SHRINK;
+}
+
+static int check_file(int fd, uint64_t offset, uint64_t size, bool writable)
+{
+	int mode = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	if (mode < 0 || fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) || !size || !range_fits(offset, size, (uint64_t)st.st_size))
+		return -EINVAL;
+	if (mode & O_PATH || (mode & O_ACCMODE) == O_WRONLY ||
+	    (writable && (mode & O_ACCMODE) != O_RDWR))
+		return -EINVAL;
+	return 0;
+}
+
+int vu_memory_attach(struct vu_memory *memory, int fd, uint64_t offset, uint64_t size,
+		     bool writable)
+{
+	int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	int ret = check_file(fd, offset, size, writable);
+	void *map;
+
+	*memory = (struct vu_memory){ .fd = fd, .offset = offset, .size = size };
+	if (ret) {
+		vu_memory_detach(memory);
+		return ret;
+	}
+	if (!cannot_shrink(fd))
+		return 0;
+	/* Not mappable, for example at such an offset, is no failure: system calls do as well. */
+	map = mmap(NULL, size, protection, MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
+	if (map == MAP_FAILED)
+		return 0;
+	(void)madvise(map, size, MADV_DONTDUMP);
+	memory->map = map;
+	return 0;
+}
+
+void vu_memory_detach(struct vu_memory *memory)
+{
+	if (memory->map)
+		munmap(memory->map, memory->size);
+	if (memory->fd >= 0)
+		close(memory->fd);
+	memory->map = NULL;
+	memory->fd = -1;
+}
+
+static int transfer(const struct vu_memory *memory, uint64_t at, void *in, const void *out,
+		    size_t len)
+{
+	for (size_t done = 0; done < len;) {
+		off_t where = (off_t)(memory->offset + at + done);
+		ssize_t n = in ? pread(memory->fd, (char *)in + done, len - done, where)
+			       : pwrite(memory->fd, (const char *)out + done, len - done, where);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int vu_memory_read(const struct vu_memory *memory, uint64_t at, void *buf, size_t len)
+{
+	if (!memory->map)
+		return transfer(memory, at, buf, NULL, len);
+	memcpy(buf, memory->map + at, len);
+	return 0;
+}
+
+int vu_memory_write(const struct vu_memory *memory, uint64_t at, const void *buf, size_t len)
+{
+	if (!memory->map)
+		return transfer(memory, at, NULL, buf, len);
+	memcpy(memory->map + at, buf, len);
+	return 0;
+}
+
+int vu_memory_clear(const struct vu_memory *memory)
+{
+	off_t offset = (off_t)memory->offset, size = (off_t)memory->size;
+
+	if (!fallocate(memory->fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, size))
+		return 0;
+	if (errno != EOPNOTSUPP)
+		return -errno;
+	if (fallocate(memory->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size))
+		return -errno;
+	/* Sealed memory is this process's own: allocated when used. */
+	return memory->map || !fallocate(memory->fd, 0, offset, size) ? 0 : -errno;
+}
+
+static int own_memory(uint64_t size, struct cxlvm_error *err)
+{
+	int fd = memfd_create("cxl-device-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int ret;
+
+	if (fd >= 0 && !ftruncate(fd, (off_t)size) &&
+	    !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return fd;
+	ret = cxlvm_error_set(err, -errno, "device memory of %" PRIu64 " bytes: %s", size,
+			      strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+static int check_memory_file(int fd, const char *path, uint64_t size, bool made,
+			     struct cxlvm_error *err)
+{
+	struct stat st;
+	int ret;
+
+	if (fstat(fd, &st))
+		return cxlvm_error_set(err, -errno, "memory file %s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode)) {
+		cxlvm_error_set(err, -EINVAL, "memory file %s is not a regular file", path);
+		cxlvm_error_hint(err, "name a regular file, or leave the option out");
+		return -EINVAL;
+	}
+	if (!made && (uint64_t)st.st_size < size) {
+		cxlvm_error_set(err, -EINVAL,
+				"memory file %s has %jd bytes, the device memory %" PRIu64, path,
+				(intmax_t)st.st_size, size);
+		cxlvm_error_hint(err, "remove the file, so that it is made, or ask for a smaller "
+				      "size");
+		return -EINVAL;
+	}
+	if (made && ftruncate(fd, (off_t)size))
+		goto no_room;
+	/* Where blocks cannot be allocated beforehand, they may be missing later. */
+	if (!fallocate(fd, 0, 0, (off_t)size) || errno == EOPNOTSUPP)
+		return 0;
+no_room:
+	ret = cxlvm_error_set(err, -errno, "memory file %s: no room for %" PRIu64 " bytes: %s",
+			      path, size, strerror(errno));
+	cxlvm_error_hint(err, "make room there, name a file elsewhere, or ask for a smaller size");
+	return ret;
+}
+
+int vu_memory_file(const char *path, uint64_t size, bool *made, struct cxlvm_error *err)
+{
+	int fd, ret;
+
+	*made = false;
+	if (!path)
+		return own_memory(size, err);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		*made = true;
+	else if (errno == EEXIST)
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) {
+		ret = cxlvm_error_set(err, -errno, "memory file %s: %s", path, strerror(errno));
+		cxlvm_error_hint(err, "name a file that can be made or written, in a folder that "
+				      "exists");
+		return ret;
+	}
+	ret = check_memory_file(fd, path, size, *made, err);
+	if (!ret)
+		return fd;
+	if (*made)
+		unlink(path);
+	*made = false;
+	close(fd);
+	return ret;
+}

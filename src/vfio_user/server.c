@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The life of a server, and what a step of it is. */
+#include "vfio_user/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/math.h"
+
+uint64_t server_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void server_event(struct cxlvm_server *server, enum cxlvm_server_event event, const char *format,
+		  ...)
+{
+	char text[CXLVM_ERROR_MESSAGE_MAX];
+	va_list args;
+
+	if (!server->config.event)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	server->config.event(server->config.owner, event, text);
+}
+
+static int check_config(const struct cxlvm_server_config *config, struct cxlvm_error *err)
+{
+	if (config->size < sizeof(*config))
+		return cxlvm_error_set(err, -EINVAL, "server configuration of %zu bytes, %zu known",
+				       config->size, sizeof(*config));
+	if (!config->memory_size || !is_aligned(config->memory_size, CXLVM_HDM_GRANULE) ||
+	    config->memory_size > UINT64_MAX / 4) {
+		cxlvm_error_set(err, -EINVAL,
+				"size of %" PRIu64
+				" bytes is not a non-zero multiple of 256 MiB (%" PRIu64 ")",
+				config->memory_size, CXLVM_HDM_GRANULE);
+		cxlvm_error_hint(err, "for example 256M or 1G");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int open_memory(struct cxlvm_server *server, struct cxlvm_error *err)
+{
+	const char *path = server->config.memory_file;
+	uint64_t size = server->config.memory_size;
+	bool made;
+	int fd = vu_memory_file(path, size, &made, err), ret;
+
+	if (fd < 0)
+		return fd;
+	server->made_file = made ? strdup(path) : NULL;
+	if (made && !server->made_file) {
+		unlink(path);
+		close(fd);
+		return cxlvm_error_set(err, -ENOMEM, "no memory for a server");
+	}
+	ret = vu_memory_attach(&server->memory, fd, 0, size, true);
+	if (ret)
+		cxlvm_error_set(err, ret, "device memory of %" PRIu64 " bytes: %s", size,
+				strerror(-ret));
+	return ret;
+}
+
+static int start_listening(struct cxlvm_server *server, struct cxlvm_error *err)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int ret = cxlvm_listener_create(server->config.socket_path, &server->listener, err);
+
+	if (ret)
+		return ret;
+	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (server->epoll < 0 ||
+	    epoll_ctl(server->epoll, EPOLL_CTL_ADD, cxlvm_listener_fd(server->listener), &event))
+		return cxlvm_error_set(err, -errno, "epoll: %s", strerror(errno));
+	return 0;
+}
+
+int cxlvm_server_create(const struct cxlvm_server_config *config, struct cxlvm_server **out,
+			struct cxlvm_error *err)
+{
+	struct cxlvm_server *server;
+	int ret = check_config(config, err);
+
+	if (ret)
+		return ret;
+	server = calloc(1, sizeof(*server));
+	if (!server)
+		return cxlvm_error_set(err, -ENOMEM, "no memory for a server");
+	server->config = *config;
+	server->epoll = server->memory.fd = -1;
+	vu_client_init(&server->client);
+	ret = vu_irqs_init(&server->irqs, err);
+	if (ret) {
+		free(server);
+		return ret;
+	}
+	ret = vu_accelerator_init(server, err);
+	/* Whoever finds a server there already must not find its memory file changed. */
+	if (!ret)
+		ret = start_listening(server, err);
+	if (!ret)
+		ret = open_memory(server, err);
+	if (ret) {
+		cxlvm_server_destroy(server);
+		return ret;
+	}
+	/* From here on it is worth something. */
+	free(server->made_file);
+	server->made_file = NULL;
+	/* The texts are the caller's. */
+	server->config.socket_path = server->config.memory_file = NULL;
+	*out = server;
+	return 0;
+}
+
+void cxlvm_server_destroy(struct cxlvm_server *server)
+{
+	if (!server)
+		return;
+	if (vu_client_is_there(&server->client))
+		vu_client_drop(server, "the server ends");
+	cxlvm_listener_destroy(server->listener);
+	if (server->epoll >= 0)
+		close(server->epoll);
+	vu_irqs_finish(&server->irqs);
+	vu_memory_detach(&server->memory);
+	if (server->made_file)
+		unlink(server->made_file);
+	free(server->made_file);
+	free(server);
+}
+
+int cxlvm_server_fd(const struct cxlvm_server *server)
+{
+	return server->epoll;
+}
+
+/* The next client gets the device, or is sent away while another has it. */
+static void accept_client(struct cxlvm_server *server)
+{
+	int fd = cxlvm_listener_accept(server->listener);
+
+	if (fd < 0)
+		return;
+	if (vu_client_is_there(&server->client)) {
+		close(fd);
+		server->stats.refused++;
+		server_event(server, CXLVM_SERVER_CLIENT_REFUSED, "another client has the device");
+	} else if (vu_client_open(server, fd)) {
+		server->stats.refused++;
+		server_event(server, CXLVM_SERVER_CLIENT_REFUSED, "no memory for it");
+	}
+}
+
+int cxlvm_server_step(struct cxlvm_server *server)
+{
+	/* A client that left makes room for the next one at once. */
+	if (!vu_client_is_there(&server->client) || !vu_client_step(server))
+		accept_client(server);
+	return vu_accelerator_step(server);
+}
+
+void cxlvm_server_get_stats(const struct cxlvm_server *server, struct cxlvm_server_stats *stats)
+{
+	*stats = server->stats;
+	stats->connected = server->client.agreed;
+	stats->dma_ranges = server->dma.n;
+	stats->poisoned = server->n_poison;
+}
+
+static int take_poison(struct cxlvm_server *server, uint64_t dpa, uint64_t size)
+{
+	for (unsigned int i = 0; i < server->n_poison; i++)
+		if (server->poison[i].dpa == dpa && server->poison[i].size == size) {
+			server->poison[i] = server->poison[--server->n_poison];
+			return 0;
+		}
+	return -ENOENT;
+}
+
+int cxlvm_server_poison(struct cxlvm_server *server, struct cxlvm_dpa dpa, uint64_t size, bool on)
+{
+	if (!on && !size) {
+		server->n_poison = 0;
+		return 0;
+	}
+	if (!size || !range_fits(dpa.value, size, server->memory.size))
+		return -EINVAL;
+	if (!on)
+		return take_poison(server, dpa.value, size);
+	if (server->n_poison == CXLVM_SERVER_POISON_MAX)
+		return -ENOSPC;
+	server->poison[server->n_poison++] = (struct vu_poison){ dpa.value, size };
+	return 0;
+}
+
+void cxlvm_server_memory_ready(struct cxlvm_server *server, bool ready)
+{
+	server->memory_not_ready = !ready;
+	vu_accelerator_show_ready(server);
+}
+
+void cxlvm_server_fail_resets(struct cxlvm_server *server, unsigned int count)
+{
+	server->failing_resets = count;
+}
