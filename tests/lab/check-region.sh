@@ -111,13 +111,14 @@ after_power_off() {
 
 # _DSM function 5: Linux keeps the addresses that the monitor gave the BARs.
 bars_are_kept() {
-	for bar in 'root-port-bar 0000:00:01.0' 'bar 0000:01:00.0'; do
-		want=$(jq -er --arg kind "${bar%% *}" '.map[] | select(.type == $kind) | .resource' \
-			"$PLAN") || fail "the plan has no ${bar%% *}"
-		want=$(printf '0x%016x' "$want")
-		boot "$1" | grep -q "^RESOURCE ${bar##* } 0 $want " ||
-			fail "BAR 0 of ${bar##* } is not at $want in the guest"
-	done
+	jq -r '.map[] | select(.type == "root-port-bar" or .type == "bar") |
+		"\(if .type == "bar" then "0000:01:00.0" else "0000:00:01.0" end) \(.bar) \(.resource)"' \
+		"$PLAN" >"$WORK/bars"
+	want_equal "BARs in the plan" 4 "$(wc -l <"$WORK/bars")"
+	while read -r function bar address; do
+		boot "$1" | grep -q "^RESOURCE $function $bar $(printf '0x%016x' "$address") " ||
+			fail "BAR $bar of $function is not at $address in the guest"
+	done <"$WORK/bars"
 }
 
 seeds_differ() {
