@@ -258,8 +258,9 @@ struct cxlvm_sim_config {
 
 /*
  * Open a sim device. On success *out is filled and belongs to the caller, who ends it with
- * out->transport->close(out->device). Errors: -EINVAL (size, generation, quirks), -ENOSPC, -ENOMEM, and
- * what opening the memory file gave. Not thread safe for one device.
+ * out->transport->close(out->device). Errors: -EINVAL (size, generation, quirks), -ENOSPC, -ENOMEM,
+ * and what opening the memory file gave. Not thread safe for one device: calls of both tables take
+ * turns, except read, which may come at any time.
  */
 CXLVM_PUBLIC int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport *out,
 				struct cxlvm_error *err);

@@ -260,7 +260,7 @@ static int unmap(const struct cxlvm_transport *t, uint64_t base, uint64_t size)
 	return t->transport->dma_unmap(t->device, (struct cxlvm_iova){ base }, size);
 }
 
-static uint8_t ram[4 * 4096] __attribute__((aligned(4096)));
+static uint8_t ram[0x10000] __attribute__((aligned(4096)));
 
 static void dma_copies_guest_memory(void **state)
 {
@@ -306,6 +306,28 @@ static void dma_stays_inside_what_is_mapped(void **state)
 	put(&t, CONFIG, 4, 0x2, 2);
 	assert_int_equal(copy(&t, TO_DEVICE, 0x1000, 0, 16), FAILED(6));
 	close_sim(&t);
+}
+
+/* The file behind device memory gets shorter: an error status, and the bytes before it. */
+static void copy_from_memory_that_is_gone_fails(void **state)
+{
+	char path[] = "/tmp/cxlvm-sim-XXXXXX";
+	int fd = mkstemp(path);
+	struct cxlvm_sim_config config = good();
+	struct cxlvm_transport t;
+
+	(void)state;
+	assert_true(fd >= 0);
+	config.memory_file = path;
+	assert_int_equal(cxlvm_sim_open(&config, &t, NULL), 0);
+	put(&t, CONFIG, 4, 0x6, 2);
+	assert_int_equal(map(&t, 0x10000, 0x10000, ram, true), 0);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(copy(&t, FROM_DEVICE, 0, 0x10000, 8192), FAILED(8));
+	assert_int_equal(get(&t, ENGINE_BAR, BYTES, 4), 4096);
+	close_sim(&t);
+	close(fd);
+	unlink(path);
 }
 
 static void dma_ranges_are_checked(void **state)
@@ -492,6 +514,7 @@ int main(void)
 		cmocka_unit_test(content_after_a_reset_by_generation),
 		cmocka_unit_test(dma_copies_guest_memory),
 		cmocka_unit_test(dma_stays_inside_what_is_mapped),
+		cmocka_unit_test(copy_from_memory_that_is_gone_fails),
 		cmocka_unit_test(dma_ranges_are_checked),
 		cmocka_unit_test(interrupts_arrive_where_they_are_connected),
 		cmocka_unit_test(interrupts_that_do_not_exist_are_refused),
