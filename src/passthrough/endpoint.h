@@ -199,6 +199,9 @@ int endpoint_unusable(struct cxlvm_endpoint *ep, int code, const char *what,
 		      struct cxlvm_error *err);
 
 /* Warnings are dropped and counted when there are too many (P8). */
+/* Of a verb that fails: the device in the message, and a hint where nobody had one. */
+void endpoint_complete_error(const struct cxlvm_endpoint *ep, struct cxlvm_error *err);
+
 void endpoint_event(struct cxlvm_endpoint *ep, enum cxlvm_event_kind kind, int code,
 		    const char *text);
 /*

@@ -202,19 +202,6 @@ static int discover(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 	return 0;
 }
 
-/* Prefix the message with the device it is about. */
-static void name_device(struct cxlvm_error *err, const char *name)
-{
-	char message[CXLVM_ERROR_MESSAGE_MAX];
-	size_t n = strlen(name);
-
-	if (!err || (!strncmp(err->message, name, n) && err->message[n] == ':'))
-		return;
-	memcpy(message, err->message, sizeof(message));
-	snprintf(err->message, sizeof(err->message), "%.63s: %.*s", name,
-		 (int)(sizeof(err->message) - n - 3), message);
-}
-
 /* What contract 1 says about the mode and the CXL flag of the device. */
 static int decide_mode(struct cxlvm_endpoint *ep, enum cxlvm_cxl_mode mode, struct cxlvm_error *err)
 {
@@ -266,11 +253,13 @@ int cxlvm_endpoint_realize(struct cxlvm_machine *machine,
 	int ret;
 
 	ret = check_config(config, err);
-	if (ret)
+	if (ret) {
+		cxlvm_error_hint(err, "see struct cxlvm_endpoint_config in cxlvm/passthrough.h");
 		return ret;
+	}
 	ep = calloc(1, sizeof(*ep));
 	if (!ep)
-		return cxlvm_error_set(err, -ENOMEM, "%s: no memory", config->name);
+		goto no_memory;
 	ep->machine = machine;
 	ep->device = device;
 	ep->host = host;
@@ -283,12 +272,17 @@ int cxlvm_endpoint_realize(struct cxlvm_machine *machine,
 	if (!ret && !ep->plain)
 		ret = realize_cxl(ep, config->hotplug, err);
 	if (ret) {
-		name_device(err, ep->name);
+		endpoint_complete_error(ep, err);
 		free(ep);
 		return ret;
 	}
 	*endpoint = ep;
 	return 0;
+no_memory:
+	cxlvm_error_set(err, -ENOMEM, "%s: no memory for an endpoint of %zu bytes", config->name,
+			sizeof(*ep));
+	cxlvm_error_hint(err, "free memory of the host");
+	return -ENOMEM;
 }
 
 int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
@@ -314,7 +308,9 @@ int cxlvm_endpoint_machine_done(struct cxlvm_endpoint *ep, struct cxlvm_error *e
 		if (!ret)
 			publish_base(ep);
 	}
-	if (!ret)
+	if (ret)
+		endpoint_complete_error(ep, err);
+	else
 		ep->machine_done = true;
 	return ret;
 }

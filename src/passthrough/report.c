@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What an endpoint tells its host: events, at a bounded rate where a guest can cause them; traces. */
+/*
+ * What an endpoint tells its host: what is common to errors of verbs, events, at a bounded rate
+ * where a guest can cause them, and traces.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +31,21 @@ static bool may_warn(struct cxlvm_endpoint *ep)
 	}
 	ep->warnings++;
 	return true;
+}
+
+void endpoint_complete_error(const struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	char message[CXLVM_ERROR_MESSAGE_MAX];
+	size_t n = strlen(ep->name);
+
+	if (!err)
+		return;
+	cxlvm_error_hint(err, "see the messages of the host's kernel (dmesg) about the device");
+	if (!strncmp(err->message, ep->name, n) && err->message[n] == ':')
+		return;
+	memcpy(message, err->message, sizeof(message));
+	snprintf(err->message, sizeof(err->message), "%.63s: %.*s", ep->name,
+		 (int)(sizeof(err->message) - n - 3), message);
 }
 
 void endpoint_event(struct cxlvm_endpoint *ep, enum cxlvm_event_kind kind, int code,

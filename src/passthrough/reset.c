@@ -57,7 +57,9 @@ static int check_kind(const struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kin
 	case CXLVM_RESET_NONE:
 		break;
 	}
-	return cxlvm_error_set(err, -EINVAL, "%s: %d is no kind of reset", ep->name, kind);
+	cxlvm_error_set(err, -EINVAL, "%s: %d is no kind of reset", ep->name, kind);
+	cxlvm_error_hint(err, "the kinds are in cxlvm/host.h");
+	return -EINVAL;
 }
 
 /* Function-level reset leaves decoder and memory enable alone; so does low power. */
@@ -163,9 +165,11 @@ int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind k
 
 	if (ret || ep->plain)
 		return ret;
-	if (!ep->machine_done)
-		return cxlvm_error_set(err, -EAGAIN, "%s: reset before the machine is complete",
-				       ep->name);
+	if (!ep->machine_done) {
+		cxlvm_error_set(err, -EAGAIN, "%s: reset before the machine is complete", ep->name);
+		cxlvm_error_hint(err, "call cxlvm_endpoint_machine_done first");
+		return -EAGAIN;
+	}
 	if (kind < ep->pending)
 		return 0;
 	if (ep->pending < kind) {
@@ -183,10 +187,10 @@ int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind k
 	else if (ep->desc.n_areas)
 		ret = endpoint_program(ep, kind, &local);
 	if (ret) {
+		endpoint_complete_error(ep, &local);
 		fail_reset(ep, &local);
 		cxlvm_error_set(err, local.code, "%s", local.message);
-		if (local.hint[0])
-			cxlvm_error_hint(err, "%s", local.hint);
+		cxlvm_error_hint(err, "%s", local.hint);
 	} else {
 		report_success(ep, kind);
 	}

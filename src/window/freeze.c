@@ -142,8 +142,11 @@ int cxlvm_machine_freeze(struct cxlvm_machine *machine, struct cxlvm_error *err)
 	if (machine->frozen)
 		return cxlvm_error_set(err, -EALREADY, "the memory map is final already");
 	before = malloc(sizeof(*before));
-	if (!before)
-		return cxlvm_error_set(err, -ENOMEM, "no memory to freeze the machine");
+	if (!before) {
+		cxlvm_error_set(err, -ENOMEM, "no memory to freeze the machine");
+		cxlvm_error_hint(err, "free memory of the host");
+		return -ENOMEM;
+	}
 	*before = *machine;
 	ret = place_windows(machine, true, err);
 	if (!ret)

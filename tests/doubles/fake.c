@@ -249,7 +249,8 @@ static int bar_write(struct fake *fake, uint64_t offset, const uint8_t *buf, siz
 
 		if (offset + i < FAKE_BLOCK_OFFSET || block >= sizeof(fake->block))
 			continue;
-		if (block < 0x1100 || block >= 0x1130)
+		/* the capability array is read-only, and so is the decoder */
+		if ((block < 0x1000 || block >= 0x1080) && (block < 0x1100 || block >= 0x1130))
 			fake->block[block] = buf[i];
 	}
 	return 0;

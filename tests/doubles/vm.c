@@ -167,6 +167,8 @@ int verb_end(struct vm *vm, const struct vm_snapshot *before, int ret,
 		assert_true(err->message[0]);
 		assert_null(strchr(err->message, '\n'));
 		assert_null(strchr(err->hint, '\n'));
+		if (!err->hint[0])
+			fail_msg("no hint: %s", err->message);
 		vm_snapshot(vm, &after);
 		if (!vm->lenient)
 			vm_snapshot_assert_equal(before, &after, false);

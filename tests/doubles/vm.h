@@ -190,6 +190,8 @@ int verb_end(struct vm *vm, const struct vm_snapshot *before, int ret,
 void vm_guest_bridge(struct vm *vm, unsigned int i);
 
 /* vm_snapshot.c: everything that rule 4 speaks of. */
+#define VM_CONFIG_DWORDS   (0x200 / 4)
+#define VM_REGISTER_DWORDS (0x140 / 4) /* from the CM area on */
 struct vm_snapshot_device {
 	bool exists;
 	bool guest; /* decoder policy */
@@ -201,6 +203,9 @@ struct vm_snapshot_device {
 	unsigned int n_maps;
 	uint32_t kernel[3]; /* generation 2: base low, base high, control */
 	uint32_t command;   /* fake: the real PCI command register */
+	/* what a guest reads: config space but DVSEC range 1, registers but the HDM block */
+	uint32_t config[VM_CONFIG_DWORDS];
+	uint32_t registers[VM_REGISTER_DWORDS];
 };
 
 struct vm_snapshot {

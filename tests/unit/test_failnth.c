@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every device and host call of realize, machine done, the first and a later reset fails once, in
- * turn, before or after it had its effect. vm.c compares a full snapshot around each verb that
- * fails (DESIGN rule 4); here the machine then goes on, and ends like one that saw no failure.
+ * Every device, DMA and host call of realize, freeze, machine done, the first and a later reset, of
+ * each other kind of reset and of a guest's commit fails once, in turn, before or after it had its
+ * effect. vm.c compares a full snapshot around each verb that fails (DESIGN rule 4) and wants one
+ * error with message and hint; here the machine then goes on, and ends like one that saw no
+ * failure. Allocations fail in test_alloc.c.
  */
 #include <errno.h>
 
@@ -221,6 +223,176 @@ static void p4_every_call_of_a_guest_commit_fails_in_turn(void **state)
 	assert_true(tally.refused >= 2 * 8);
 }
 
+/* Ways in which one device alone is reset, or loses and gets its memory; 0 where nobody says. */
+static int by_verbs(struct vm *vm, enum cxlvm_reset_kind kind, struct cxlvm_error *err)
+{
+	struct test_device *below = &vm->devices[0].below;
+	int ret = vm_reset_prepare(vm, 0, kind, err);
+
+	if (ret)
+		return ret;
+	if (kind != CXLVM_RESET_LOW_POWER)
+		below->reset(below->device);
+	if (kind >= CXLVM_RESET_WAKEUP)
+		board_reset_bridges(&vm->board);
+	return vm_reset_done(vm, 0, kind, CXLVM_RESET_RESULT_UNKNOWN, err);
+}
+
+static int low_power(struct vm *vm, struct cxlvm_error *err)
+{
+	return by_verbs(vm, CXLVM_RESET_LOW_POWER, err);
+}
+
+static int function(struct vm *vm, struct cxlvm_error *err)
+{
+	return by_verbs(vm, CXLVM_RESET_FUNCTION, err);
+}
+
+static int cxl(struct vm *vm, struct cxlvm_error *err)
+{
+	return by_verbs(vm, CXLVM_RESET_CXL, err);
+}
+
+static int hot(struct vm *vm, struct cxlvm_error *err)
+{
+	return by_verbs(vm, CXLVM_RESET_HOT, err);
+}
+
+static int bus(struct vm *vm, struct cxlvm_error *err)
+{
+	return vm_bus_reset(vm, 0, err);
+}
+
+static int wakeup(struct vm *vm, struct cxlvm_error *err)
+{
+	return by_verbs(vm, CXLVM_RESET_WAKEUP, err);
+}
+
+/* By config writes, which cannot fail for the guest. */
+static int function_by_write(struct vm *vm, struct cxlvm_error *err)
+{
+	(void)err;
+	vm_function_reset(vm, 0, true);
+	return 0;
+}
+
+static int cxl_by_write(struct vm *vm, struct cxlvm_error *err)
+{
+	(void)err;
+	vm_config_write(vm, 0, vm->devices[0].dvsec + 0x10, 2, 4);
+	return 0;
+}
+
+static int mem_enable(struct vm *vm, struct cxlvm_error *err)
+{
+	(void)err;
+	vm_config_write(vm, 0, vm->devices[0].dvsec + 0x0c, 2, 2);
+	vm_config_write(vm, 0, vm->devices[0].dvsec + 0x0c, 2, 6);
+	return 0;
+}
+
+/* Asked whether it is usable: who does not answer is not, until it answers again. */
+static int recheck(struct vm *vm, struct cxlvm_error *err)
+{
+	(void)err;
+	vm_recheck(vm, 0);
+	vm_recheck(vm, 0);
+	return 0;
+}
+
+static const struct way {
+	const char *name;
+	int (*run)(struct vm *vm, struct cxlvm_error *err);
+	unsigned int least; /* calls that can fail */
+} ways[] = {
+	{ "low power", low_power, 4 },
+	{ "function reset", function, 4 },
+	{ "CXL reset", cxl, 4 },
+	{ "hot reset", hot, 4 },
+	{ "bus reset", bus, 4 },
+	{ "wakeup", wakeup, 5 },
+	{ "function reset by config write", function_by_write, 4 },
+	{ "CXL reset by config write", cxl_by_write, 4 },
+	{ "memory enable", mem_enable, 0 },
+	{ "recheck", recheck, 1 },
+};
+
+static bool one_of_a_way(const struct variant *variant, const struct way *way, unsigned int n,
+			 enum fault_when when, struct tally *tally)
+{
+	struct vm *vm = vm_create(variant, 1);
+	struct recorder *recorder = &vm->devices[0].recorder;
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct vm_snapshot good;
+	bool fired;
+	int ret;
+
+	if (vm->devices[0].below.fake)
+		fake_add_capabilities(vm->devices[0].below.fake);
+	assert_int_equal(vm_start(vm, NULL), 0);
+	vm_snapshot(vm, &good);
+	faults_arm(&vm->board.faults, n, when, -EXFULL);
+	ret = way->run(vm, &err);
+	faults_disarm(&vm->board.faults);
+	fired = vm->board.faults.fired;
+	tally->points += fired;
+	tally->refused += fired && !recorder->enabled;
+	tally->tolerated += fired && recorder->enabled;
+	if (ret && ret != -EXFULL)
+		fail_msg("%s: call %u (%s) gave -EXFULL, the verb %d: %s", way->name, n,
+			 call_name(vm->board.faults.hit), ret, err.message);
+	/* what is dark says why, to the host and to the guest */
+	if (!recorder->enabled) {
+		assert_true(fired);
+		assert_true(recorder_event(recorder, CXLVM_EVENT_RESET_FAILED) ||
+			    recorder_event(recorder, CXLVM_EVENT_MEMORY_UNAVAILABLE));
+		assert_string_not_equal(cxlvm_endpoint_unusable_reason(vm->devices[0].endpoint),
+					"");
+	} else {
+		assert_int_equal(ret, 0);
+	}
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	check_equal_to_undisturbed(vm, &good);
+	vm_stop(vm);
+	return fired;
+}
+
+static void p4_every_call_of_each_kind_of_reset_fails_in_turn(void **state)
+{
+	const struct variant *variant = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		struct tally tally = { 0 };
+
+		/* nobody can do it there: the error bit, whatever fails */
+		if (variant->generation == 3 && ways[i].run == cxl_by_write)
+			continue;
+		for (enum fault_when when = FAULT_BEFORE; when <= FAULT_AFTER; when++)
+			for (unsigned int n = 1; one_of_a_way(variant, &ways[i], n, when, &tally);
+			     n++)
+				;
+		print_message("# %s, %s: %u points tried, %u dark, %u tolerated\n", variant->name,
+			      ways[i].name, tally.points, tally.refused, tally.tolerated);
+		assert_true(tally.points >= 2 * ways[i].least);
+	}
+}
+
+/* Nothing that can fail is called any more. */
+static void life1_unrealize_makes_no_call_that_can_fail(void **state)
+{
+	struct vm *vm = vm_create(*state, DEVICES);
+
+	assert_int_equal(vm_start(vm, NULL), 0);
+	faults_arm(&vm->board.faults, 0, FAULT_BEFORE, 0);
+	for (unsigned int i = 0; i < DEVICES; i++) {
+		vm_unrealize(vm, i);
+		vm_free(vm, i);
+	}
+	assert_int_equal(vm->board.faults.calls, 0);
+	faults_disarm(&vm->board.faults);
+	vm_stop(vm);
+}
+
 /* From the n-th call on everything fails: no verb may leave more than it found, nothing leaks. */
 static void life1_device_dies_at_any_point(void **state)
 {
@@ -269,6 +441,8 @@ int main(void)
 		TEST_FAKE(p4_memory_space_is_put_back),
 		TEST_EACH(p4_every_call_of_a_later_reset_fails_in_turn),
 		TEST_EACH(p4_every_call_of_a_guest_commit_fails_in_turn),
+		TEST_EACH(p4_every_call_of_each_kind_of_reset_fails_in_turn),
+		TEST_ALL(life1_unrealize_makes_no_call_that_can_fail),
 		TEST_EACH(life1_device_dies_at_any_point),
 	};
 

@@ -227,8 +227,8 @@ static void flr_of_the_software_device(void **state)
 	struct vm_snapshot before, after;
 
 	assert_int_equal(vm_config_read(vm, 0, 0x44, 4) & FLR_CAPABLE, FLR_CAPABLE);
-	vm_snapshot(vm, &before);
 	vm_config_write(vm, 0, 0x04, 2, 0x6);
+	vm_snapshot(vm, &before);
 	assert_int_equal(vm_config_write(vm, 0, 0x48, 2, 0x8000), CXLVM_RESET_FUNCTION);
 	vm_check_running(vm);
 	vm_snapshot(vm, &after);
