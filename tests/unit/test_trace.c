@@ -99,6 +99,100 @@ static void trace_program_failed_says_why(void **state)
 	vm_stop(vm);
 }
 
+/* Why the map changed: each of the reasons, as its number in host.h. */
+static void trace_map_changes_have_a_reason(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+	struct fake *fake = vm->devices[0].below.fake;
+	uint32_t control;
+
+	cxlvm_machine_trace(vm->machine, "cxl_map_*", true);
+	assert_int_equal(vm_start(vm, NULL), 0);
+	control = vm->devices[0].dvsec + 0xc;
+	assert_int_equal(last(vm, CXLVM_TRACE_MAP_ENABLE, 1)->args[2], CXLVM_MAP_RESET);
+	vm_config_write(vm, 0, control, 2, 0x0002);
+	assert_int_equal(last(vm, CXLVM_TRACE_MAP_DISABLE, 1)->args[2], CXLVM_MAP_REGISTERS);
+	vm_config_write(vm, 0, control, 2, 0x0006);
+	assert_int_equal(last(vm, CXLVM_TRACE_MAP_ENABLE, 2)->args[2], CXLVM_MAP_REGISTERS);
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	assert_int_equal(last(vm, CXLVM_TRACE_MAP_DISABLE, 2)->args[2], CXLVM_MAP_RESET);
+	assert_int_equal(last(vm, CXLVM_TRACE_MAP_ENABLE, 3)->args[2], CXLVM_MAP_RESET);
+	fake_set_hardware(fake, 0x20, 0);
+	fake_set_kernel(fake, 0x20, 0);
+	assert_int_equal(vm_recheck(vm, 0), 1);
+	assert_int_equal(last(vm, CXLVM_TRACE_MAP_DISABLE, 3)->args[2], CXLVM_MAP_USABLE);
+	fake_fill_bytes(fake);
+	fake_sample(fake);
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	vm_unrealize(vm, 0);
+	assert_int_equal(last(vm, CXLVM_TRACE_MAP_DISABLE, 4)->args[2], CXLVM_MAP_UNREALIZE);
+	vm_stop(vm);
+}
+
+/* From the first prepare, however often it is repeated, to the end of done. */
+static void trace_reset_has_its_duration(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+	const struct cxlvm_trace *trace;
+
+	cxlvm_machine_trace(vm->machine, "cxl_reset_done", true);
+	assert_int_equal(vm_start(vm, NULL), 0);
+	for (unsigned int round = 0; round < 2; round++) {
+		assert_int_equal(vm_reset_prepare(vm, 0, CXLVM_RESET_HOT, NULL), 0);
+		vm->board.now_ns += 3000000000;
+		assert_int_equal(vm_reset_prepare(vm, 0, CXLVM_RESET_HOT, NULL), 0);
+		vm->board.now_ns += 2000000000;
+		assert_int_equal(vm_reset_done(vm, 0, CXLVM_RESET_HOT, 0, NULL), 0);
+		trace = last(vm, CXLVM_TRACE_RESET_DONE, 2 + round);
+		assert_int_equal(trace->args[0], CXLVM_RESET_HOT);
+		assert_int_equal(trace->args[1], 0);
+		assert_true(trace->args[2] >= 5000000000 && trace->args[2] < 5100000000);
+		vm->board.now_ns += 60000000000; /* between resets */
+	}
+	vm_stop(vm);
+}
+
+/* Generation 2: what was written, and control; the base that is read instead is no one's (P2). */
+static void trace_verify_mismatch_shows_no_host_address(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+	const struct cxlvm_trace *trace;
+
+	cxlvm_machine_trace(vm->machine, "cxl_verify_mismatch", true);
+	vm->devices[0].below.fake->drops_at = 0x14;
+	fake_set_hardware(vm->devices[0].below.fake, 0x20, 0x600); /* unlocked: base is kept */
+	fake_sample(vm->devices[0].below.fake);
+	assert_int_equal(vm_start(vm, NULL), -EPROTO);
+	trace = last(vm, CXLVM_TRACE_VERIFY_MISMATCH, 1);
+	assert_int_equal(trace->args[0], VM_WINDOW(0));
+	assert_int_equal(trace->args[1] & 0x700, 0x700);
+	vm_stop(vm);
+}
+
+static void trace_counters_at_the_end(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+	struct cxlvm_endpoint_counters counters;
+	const struct cxlvm_trace *trace;
+
+	cxlvm_machine_trace(vm->machine, "cxl_counters", true);
+	assert_int_equal(vm_start(vm, NULL), 0);
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	vm_write(vm, 0, vm->devices[0].hdm, 4, 0);
+	vm_write(vm, 0, vm->devices[0].hdm + 1, 4, 0);
+	cxlvm_endpoint_get_counters(vm->devices[0].endpoint, &counters, sizeof(counters));
+	vm_unrealize(vm, 0);
+	trace = last(vm, CXLVM_TRACE_COUNTERS, 1);
+	assert_int_equal(trace->args[0], counters.writes);
+	assert_int_equal(trace->args[0], 2);
+	assert_int_equal(trace->args[1], counters.bad_accesses);
+	assert_true(trace->args[1] >= 1);
+	assert_int_equal(trace->args[2], counters.device_errors);
+	assert_int_equal(trace->args[3], 2);
+	assert_int_equal(trace->args[4], 0);
+	vm_stop(vm);
+}
+
 /* A host without event and trace, and without the optional DMA operations. */
 static void optional_host_operations_may_be_absent(void **state)
 {
@@ -122,6 +216,10 @@ int main(void)
 		TEST_ALL(trace_off_is_silent),
 		TEST_ALL(trace_all_of_one_life),
 		TEST_FAKE(trace_program_failed_says_why),
+		TEST_FAKE_TELLS(trace_map_changes_have_a_reason),
+		TEST_ALL(trace_reset_has_its_duration),
+		TEST_FAKE_2(trace_verify_mismatch_shows_no_host_address),
+		TEST_ALL(trace_counters_at_the_end),
 		TEST_ALL(optional_host_operations_may_be_absent),
 	};
 
