@@ -52,7 +52,8 @@ struct cxlvm_endpoint {
 
 	/* Changed by the verbs. */
 	struct window_hold hold;
-	uint64_t base; /* of decoder 0, 0 until the window is claimed; read without a lock */
+	uint64_t base;        /* of decoder 0, 0 until the window is claimed; read without a lock */
+	uint64_t kernel_base; /* what the kernel's decoder was programmed with last, 0: never */
 	bool machine_done;
 	enum cxlvm_reset_kind pending; /* strongest kind prepared and not done */
 	bool programming; /* in the transaction: a reset verb now is the host's mistake */

@@ -79,13 +79,23 @@ static int read_all(struct cxlvm_endpoint *ep, struct kernel_decoder *now, struc
 	return ret;
 }
 
-static int drop_lock(struct cxlvm_endpoint *ep, uint32_t control, struct cxlvm_error *err)
+/* A guest that moves its decoder leaves our own lock there, which is no surprise. */
+static bool is_ours(const struct cxlvm_endpoint *ep, const struct kernel_decoder *found)
 {
-	TRACE(ep, LOCK_FOUND, control);
-	endpoint_event(ep, CXLVM_EVENT_WARNING, 0,
-		       "the kernel's decoder was found locked: cleared to program it");
+	return ep->kernel_base &&
+	       ep->kernel_base == ((uint64_t)found->base_high << 32 | found->base_low);
+}
+
+static int drop_lock(struct cxlvm_endpoint *ep, const struct kernel_decoder *found,
+		     struct cxlvm_error *err)
+{
+	if (!is_ours(ep, found)) {
+		TRACE(ep, LOCK_FOUND, found->control);
+		endpoint_event(ep, CXLVM_EVENT_WARNING, 0,
+			       "the kernel's decoder was found locked: cleared to program it");
+	}
 	return kernel_decoder_write(ep, HDM_CTL_COMMIT,
-				    writable(control) & ~control_bit(HDM_CTL_LOCK), err);
+				    writable(found->control) & ~control_bit(HDM_CTL_LOCK), err);
 }
 
 static int write_and_verify(struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
@@ -137,11 +147,13 @@ int kernel_decoder_program(struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
 		return 0;
 	before->written = true;
 	if (before->control & control_bit(HDM_CTL_LOCK))
-		ret = drop_lock(ep, before->control, err);
+		ret = drop_lock(ep, before, err);
 	if (!ret)
 		ret = write_and_verify(ep, base, err);
 	if (ret)
 		kernel_decoder_restore(ep, before);
+	else
+		ep->kernel_base = base.value;
 	return ret;
 }
 

@@ -106,6 +106,7 @@ struct device {
 	u32 dvsec;      /* CXL Device DVSEC */
 	u32 pcie;       /* PCI Express capability */
 	u32 msix;       /* 0: none */
+	u32 port_pcie;  /* PCI Express capability of the root port */
 	u32 port_dvsec; /* CXL Port Extensions DVSEC of the root port */
 	u32 command;    /* to be put back after a reset */
 	u32 bar_registers[6];

@@ -116,6 +116,7 @@ void find_device(struct device *d)
 	d->dvsec = find_dvsec(d->config, DVSEC_DEVICE);
 	d->pcie = find_capability(d->config, 0x10);
 	d->msix = find_capability(d->config, 0x11);
+	d->port_pcie = find_capability(d->port, 0x10);
 	d->port_dvsec = find_dvsec(d->port, DVSEC_PORT);
 	d->hdm = find_hdm(d->bars[0] + COMPONENT_BLOCK);
 	d->bridge_hdm = find_hdm(d->bridge_block);

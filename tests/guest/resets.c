@@ -82,7 +82,7 @@ static void works(const struct device *d)
 	check_equal("memory answers at its end", 0xabcdef, read64(d->window + d->window_size - 8));
 }
 
-static void flr(struct device *d)
+void flr(struct device *d)
 {
 	write16(d->config + d->pcie + DEVCTL, DEVCTL_FLR);
 	check_equal("BAR 0 is at its reset value", 0, read32(d->config + 0x10) & ~0xfu);
@@ -90,7 +90,7 @@ static void flr(struct device *d)
 	restore_device(d);
 }
 
-static void bus_reset(struct device *d)
+void bus_reset(struct device *d)
 {
 	u16 control = read16(d->port + BRIDGE_CONTROL);
 

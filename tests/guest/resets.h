@@ -3,6 +3,11 @@
 #ifndef GUEST_RESETS_H
 #define GUEST_RESETS_H
 
+/* One reset of that kind, and BARs and command register put back. */
+struct device;
+void flr(struct device *d);
+void bus_reset(struct device *d);
+
 void test_storm_flr(void);
 void test_storm_bus(void);
 void test_storm_cxl(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests.c - what the payload guest tests: the names of the tests, and those of registers and memory */
 #include "../../lab/pattern.h"
+#include "decoder.h"
 #include "engine.h"
 #include "guest.h"
 #include "resets.h"
@@ -260,6 +261,7 @@ const struct test tests[] = {
 	{ "storm-cxl", test_storm_cxl },
 	{ "storm-system", test_storm_system },
 	{ "bus-masked", test_bus_masked },
+	{ "decoder", test_decoder },
 	{ "hello", test_hello },
 	{ "triple-fault", test_triple_fault },
 	{ "forever", test_forever },

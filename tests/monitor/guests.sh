@@ -60,6 +60,15 @@ memory_is_the_files() {
 	rm "$F/memory" "$F/wanted"
 }
 
+# the guest programs both decoders, moves them and resets the device; no commit that failed is silent
+decoder_of_the_guest() {
+	for generation in 2 2n 3 4 5 6; do
+		passed decoder -- --device sim,size=512M,generation=$generation,decoder=guest
+		want_text "a warning for each commit that failed" \
+			'^event: warning device=sim0 error=.* is not inside window ' "$WORK/err"
+	done
+}
+
 # content-lost is said after each reset but the first
 reset_events() {
 	want_equal "content-lost events" "$1" "$(grep -c '^event: content-lost' "$WORK/err")"
@@ -124,6 +133,7 @@ if reason=$(have_kvm); then
 	check "rst3_cxl_resets_while_two_cpus_store" cxl_reset
 	check "prg1_resets_of_the_machine_while_two_cpus_store" storm storm-system
 	check "rst_a_port_that_masks_bus_resets_passes_none_on" passed bus-masked -- $ONE
+	check "prg2_policy_guest_both_decoders_programmed_from_the_inside" decoder_of_the_guest
 	check "every CPU of the MADT starts" passed cpus cpus=4 -- --cpus 4
 	check "one CPU" passed cpus cpus=1 --
 	check "CPUID describes the virtual machine" passed cpuid "bits=$(printf '%x' "$bits")" -- $K3
