@@ -109,27 +109,30 @@ static const struct device_key {
 	const char *values; /* what is accepted; NULL: quirks */
 	const char *help;
 	bool (*parse)(const char *value, struct device_config *device);
+	bool sim; /* says what a sim is; a server says that itself */
 } keys[] = {
 	{ "size", "SIZE, a multiple of 256 MiB such as 256M", "device memory; needed",
-	  parse_memory_size },
+	  parse_memory_size, true },
 	{ "generation", "2, 2n, 3, 4, 5 or 6", "of the kernel's VFIO interface; default 5",
-	  parse_generation },
-	{ "cxl", "auto, on or off", "whether the guest finds a CXL device; default auto",
-	  parse_cxl },
-	{ "decoder", "locked or guest", "who programs the decoders; default locked",
-	  parse_decoder },
-	{ "window", "NAME, at most 63 bytes", "what the device's window is called", parse_window },
+	  parse_generation, true },
+	{ "cxl", "auto, on or off", "whether the guest finds a CXL device; default auto", parse_cxl,
+	  false },
+	{ "decoder", "locked or guest", "who programs the decoders; default locked", parse_decoder,
+	  false },
+	{ "window", "NAME, at most 63 bytes", "what the device's window is called", parse_window,
+	  false },
 	{ "window-base", "ADDRESS, a multiple of 256 MiB such as 0x250000000",
-	  "where its window is", parse_window_base },
+	  "where its window is", parse_window_base, false },
 	{ "cxl-fmws-base", "ADDRESS, a multiple of 256 MiB such as 0x250000000",
-	  "the same as window-base", parse_window_base },
+	  "the same as window-base", parse_window_base, false },
 	{ "require-dma", "auto or on", "fail where device memory is not mapped for DMA",
-	  parse_require_dma },
+	  parse_require_dma, false },
 	{ "allow-slow", "off or on", "take memory that cannot be mapped, without using it",
-	  parse_allow_slow },
-	{ "memory-file", "the path of a file", "which holds the device memory", parse_memory_file },
+	  parse_allow_slow, false },
+	{ "memory-file", "the path of a file", "which holds the device memory", parse_memory_file,
+	  true },
 	{ "quirk", NULL, "what its kernel does differently or wrong, for tests; repeatable",
-	  parse_quirk },
+	  parse_quirk, true },
 };
 
 static const char *values_of(const struct device_key *key)
@@ -145,6 +148,8 @@ static bool parse_key(struct parser *parser, struct device_config *device, const
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		size_t n = strlen(known);
 
+		if (device->socket && keys[i].sim)
+			continue;
 		if (!strcmp(keys[i].name, name)) {
 			if (keys[i].parse(value, device))
 				return true;
@@ -173,11 +178,17 @@ bool device_options_parse(struct parser *parser, const char *value)
 	parser->options->device_texts[config->n_devices++] = rest;
 
 	word = strsep(&rest, ",");
-	if (strcmp(word, "sim"))
+	if (!strncmp(word, "user:", 5))
+		device->socket = word + 5;
+	else if (strcmp(word, "sim"))
 		return parse_refuse(parser,
 				    "--device: unknown kind '%s'\n  hint: kinds are sim: "
-				    "--device sim,size=256M",
+				    "--device sim,size=256M, and user: --device user:SOCKET",
 				    word);
+	if (device->socket && !device->socket[0])
+		return parse_refuse(parser, "--device: user: names no socket\n"
+					    "  hint: --device user:SOCKET, as in cxlvm device "
+					    "--socket SOCKET");
 	while ((word = strsep(&rest, ","))) {
 		char *text = strchr(word, '=');
 
@@ -189,7 +200,7 @@ bool device_options_parse(struct parser *parser, const char *value)
 		if (!parse_key(parser, device, word, text))
 			return false;
 	}
-	if (!device->size)
+	if (!device->socket && !device->size)
 		return parse_refuse(
 			parser, "--device %s needs a size\n  hint: --device sim,size=256M", value);
 	return true;
@@ -198,6 +209,6 @@ bool device_options_parse(struct parser *parser, const char *value)
 void device_options_help(FILE *to)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		fprintf(to, "          %s: %s\n              %s\n", keys[i].name,
-			values_of(&keys[i]), keys[i].help);
+		fprintf(to, "          %s: %s\n              %s%s\n", keys[i].name,
+			values_of(&keys[i]), keys[i].help, keys[i].sim ? " (sim only)" : "");
 }

@@ -24,10 +24,19 @@ static int open_sim(struct device *device, const struct device_config *config,
 		.serial = device->bridge->uid,
 		.quirks = config->quirks,
 	};
-	int code = cxlvm_sim_open(&sim, &device->transport, err);
 
-	device->opened = code == 0;
-	return code;
+	return cxlvm_sim_open(&sim, &device->transport, err);
+}
+
+static int open_user(struct device *device, const struct device_config *config,
+		     struct cxlvm_error *err)
+{
+	struct cxlvm_user_config user = {
+		.size = sizeof(user),
+		.path = config->socket,
+	};
+
+	return cxlvm_user_open(&user, &device->transport, err);
 }
 
 /* RAM of the guest where the device reaches it by DMA. All or nothing. */
@@ -99,7 +108,8 @@ int device_realize(struct device *device, const struct device_config *config,
 	pthread_mutex_init(&device->lock, NULL);
 	device->bridge = bridge;
 	bridge->device = device;
-	code = open_sim(device, config, err);
+	code = config->socket ? open_user(device, config, err) : open_sim(device, config, err);
+	device->opened = !code;
 	if (!code)
 		code = map_ram(device, err);
 	if (!code)

@@ -16,8 +16,9 @@ struct pci_host_bridge;
 
 #define DEVICE_NAME_MAX 16
 
-/* Of --device sim,...: the transport is always sim so far. */
+/* Of --device sim,... and --device user:PATH,... */
 struct device_config {
+	const char *socket; /* of a vfio-user server; NULL: a sim */
 	uint64_t size;
 	unsigned int generation; /* 0: the default of the transport */
 	bool has_window_base;

@@ -197,7 +197,8 @@ static int realize_devices(struct vm *vm, struct cxlvm_error *err)
 		int code;
 
 		device->vm = vm;
-		snprintf(device->name, sizeof(device->name), "sim%u", i);
+		snprintf(device->name, sizeof(device->name), "%s%u",
+			 vm->config->devices[i].socket ? "user" : "sim", i);
 		vm->n_devices = i + 1;
 		code = device_realize(device, &vm->config->devices[i], &vm->bridges[i], err);
 		if (code)
@@ -285,6 +286,8 @@ static int build(struct vm *vm, struct cxlvm_error *err)
 		cxlvm_error_set(err, request.err.code, "%s", request.err.message);
 		code = request.err.code;
 	}
+	if (!code && run)
+		code = watch_start(vm, err);
 	return code;
 }
 
@@ -314,6 +317,7 @@ void vm_destroy(struct vm *vm)
 	cpus_stop(vm);
 	if (vm->has_console)
 		console_finish(&vm->console);
+	watch_stop(vm);
 	arch_destroy(vm->arch);
 	memory_error_unwatch();
 	for (unsigned int i = 0; i < vm->n_vcpus; i++)

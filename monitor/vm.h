@@ -28,6 +28,7 @@
 #include "stop.h"
 #include "util.h"
 #include "vcpu.h"
+#include "watch.h"
 
 struct arch;
 struct arch_cpu;
@@ -81,6 +82,7 @@ struct vm {
 	struct console console;
 	bool has_console;
 	struct arch *arch;
+	struct watch watch;
 };
 
 /* How a run ended. */

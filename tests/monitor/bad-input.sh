@@ -128,6 +128,16 @@ prepare
 		"$CXLVM" run $K --device sim,size=-256M
 	check "device: no size" refused 2 'size' -- "$CXLVM" run $K --device sim
 	check "device: unknown kind" refused 2 'disk' 'sim' -- "$CXLVM" run $K --device disk,size=256M
+	check "device: user without a socket" refused 2 'names no socket' 'user:SOCKET' -- \
+		"$CXLVM" run $K --device user:
+	check "device: keys of a sim for user" refused 2 'size' 'keys are cxl' -- \
+		"$CXLVM" run $K --device user:socket,size=1G
+	check "device: socket that is not there" refused 1 'at nowhere' 'No such file' \
+		'cxlvm device --socket nowhere' -- "$CXLVM" run $K --device user:nowhere
+	check "device: socket path that is too long" refused 1 '200 bytes' '107' 'shorter' -- \
+		"$CXLVM" run $K --device "user:$(printf %200s | tr ' ' x)"
+	check "device: a file in place of a socket" refused 1 'text' 'refused' -- \
+		"$CXLVM" run $K --device "user:$F/text"
 	check "device: unknown key" refused 2 'colour' -- \
 		"$CXLVM" run $K --device $DEVICE,colour=blue
 	check "device: key without value" refused 2 'generation' -- \

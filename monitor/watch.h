@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * watch.h - devices behind a socket: a thread that answers what their servers ask while no vCPU
+ * waits for them, and notices at once when one goes away
+ */
+#ifndef MONITOR_WATCH_H
+#define MONITOR_WATCH_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include <cxlvm/base.h>
+
+struct vm;
+
+struct watch {
+	bool running;
+	int stop_fd;
+	pthread_t thread;
+};
+
+/* Begin, if any device of the machine is behind a socket. Ended with watch_stop. */
+int watch_start(struct vm *vm, struct cxlvm_error *err);
+/* For a watch that was never started as well. */
+void watch_stop(struct vm *vm);
+
+#endif
