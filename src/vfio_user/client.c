@@ -246,6 +246,13 @@ static const char *channel_step(struct cxlvm_server *server, struct vu_channel *
 	if (ret && ret != -EAGAIN)
 		return "it sent a message that is none: size or type cannot be";
 	n = vu_output_flush(&channel->output, channel->fd);
+	/* All went out: there is room again, for what was received or for what comes. */
+	while (!n && ret == -EAGAIN) {
+		ret = take_messages(server, channel);
+		n = vu_output_flush(&channel->output, channel->fd);
+	}
+	if (ret && ret != -EAGAIN)
+		return "it sent a message that is none: size or type cannot be";
 	if (n && n != -EAGAIN)
 		return "it closed the connection";
 	wait_for(server, channel, !ret);
