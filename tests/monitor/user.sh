@@ -1,0 +1,128 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The guest with the tests (tests/guest) on a device of a server: cxlvm run --device user:SOCKET with
+# cxlvm device as the other process, on this machine's /dev/kvm.
+set -eu
+. tests/tap.sh
+. tests/lib/monitor.sh
+F=$WORK/files
+SOCKET=$WORK/socket
+# checks run in processes of their own, so that the server's number is in a file
+stop_server() {
+	[ -s "$WORK/pid" ] || return 0
+	while kill -KILL "$(cat "$WORK/pid")" 2>/dev/null; do
+		sleep 0.05
+	done
+}
+tap_cleanup="stop_server; $tap_cleanup"
+
+# serve [OPTION...] - a server of 256 MiB with its memory in $F/memory, or as the options say
+serve() {
+	"$CXLVM" device --socket "$SOCKET" --size 256M --memory-file "$F/memory" "$@" \
+		2>"$WORK/server" &
+	echo $! >"$WORK/pid"
+	for _ in $(seq 100); do
+		! "$CXLVM" plan --device "user:$SOCKET" >"$WORK/plan" 2>&1 || return 0
+		sleep 0.05
+	done
+	fail "no server: $(cat "$WORK/server" "$WORK/plan")"
+}
+
+# passed TEST [WORD...] - the guest runs this test, with checks that were all good
+passed() {
+	words=test=$1
+	shift
+	[ $# = 0 ] || words="$words $*"
+	on_scene "$CXLVM" run --kernel "$F/guest" --memory 128M --append "$words" --time-limit 100 \
+		--cpus "${CPUS:-1}" --device "user:$SOCKET"
+	[ "$rc" = 0 ] && grep -q '^guest: passed$' "$WORK/out" || {
+		grep '^bad' "$WORK/out" || tail -n 5 "$WORK/out"
+		cat "$WORK/err" "$WORK/server"
+		fail "exit status $rc"
+	}
+	nothing_left
+}
+
+# a word in each page, found in the server's file from outside
+memory_is_the_servers() {
+	seed=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
+	passed memory "seed=$seed" stride=1000
+	truncate -s 256M "$F/wanted"
+	"$F/pattern" fill "$F/wanted" "$seed"
+	for page in 0 1 77 32768 65535; do
+		cmp -n 8 -i $((page * 4096)) "$F/wanted" "$F/memory" || fail "the word of page $page"
+	done
+	rm "$F/wanted"
+}
+
+storm() {
+	CPUS=3
+	passed storm-system
+	CPUS=1
+}
+
+# start_waiting - a guest that waits, in the background; sets pid
+start_waiting() {
+	"$CXLVM" run --kernel "$F/guest" --memory 128M --append test=halt --time-limit 60 \
+		--device "user:$SOCKET" >"$WORK/out" 2>"$WORK/err" </dev/null &
+	pid=$!
+	for _ in $(seq 200); do
+		! grep -q '^guest: waiting' "$WORK/out" || return 0
+		sleep 0.05
+	done
+	fail "the guest does not wait: $(cat "$WORK/err")"
+}
+
+# the next client gets a device that works
+client_killed() {
+	start_waiting
+	kill -KILL $pid
+	wait $pid || :
+	passed registers devices=1 ras=1
+	want_text "the server noticed" 'client left' "$WORK/server"
+}
+
+server_killed() {
+	start_waiting
+	stop_server
+	for _ in $(seq 100); do
+		! grep -q '^event:' "$WORK/err" || break
+		sleep 0.05
+	done
+	want_text "the event" '^event: memory-unavailable device=user0.*closed the connection' "$WORK/err"
+	kill -0 $pid || fail "the guest is gone"
+	kill -TERM $pid
+	rc=0
+	wait $pid || rc=$?
+	want_equal "exit status" 143 "$rc"
+	# what a killed server left does not keep the next one away
+	serve
+	passed registers devices=1 ras=1
+}
+
+terminates_cleanly() {
+	stop_server
+	serve
+	kill -TERM "$(cat "$WORK/pid")"
+	rc=0
+	wait "$(cat "$WORK/pid")" || rc=$?
+	want_equal "exit status" 0 "$rc"
+	[ ! -e "$SOCKET" ] || fail "the socket is left behind"
+}
+
+if reason=$(have_kvm); then
+	sh "$PAYLOAD_TOOL" tests "$F/guest"
+	gcc -std=c11 -O2 -o "$F/pattern" lab/tools/pattern.c
+	serve
+	check "vu1_vu2_a_device_of_a_server_has_the_registers_of_a_cxl_device" \
+		passed registers devices=1 ras=1
+	check "vu4_the_guests_words_are_in_the_servers_file" memory_is_the_servers
+	check "vu_copy_engine_with_interrupts" passed engine
+	check "vu_system_resets_in_the_middle_of_stores" storm
+	check "vu_a_killed_client_leaves_a_server_that_works" client_killed
+	check "vu6_a_killed_server_is_an_event_and_the_guest_lives" server_killed
+	check "vu_the_server_ends_with_status_0_and_takes_its_socket_along" terminates_cleanly
+else
+	skip "guests on devices of a server" "$reason"
+fi
+tap_end
