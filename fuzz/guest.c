@@ -150,7 +150,8 @@ static void reset(struct scene *scene, struct fuzz_input *input)
 		(void)cxlvm_endpoint_reset_prepare(scene->host.endpoint, kind, NULL);
 	if (choice & 16)
 		scene->host.reset(scene->host.device);
-	if (choice & 32)
+	/* with the whole machine a bridge is always reset: the host owes that */
+	if (choice & 32 || kind >= CXLVM_RESET_WAKEUP)
 		cxlvm_bridge_reset(scene->host.bridge);
 	if (choice & 64)
 		(void)cxlvm_endpoint_reset_done(scene->host.endpoint, kind, results[choice >> 7],

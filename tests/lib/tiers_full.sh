@@ -32,6 +32,14 @@ tier_tsan() {
 	unset TSAN_OPTIONS
 }
 
+tier_s390x() {
+	# shellcheck disable=SC2086 # a list of packages
+	setup $PACKAGES_S390X
+	say "s390x: the unit tests on a big-endian machine"
+	run_tap s390x 3600 sh tests/lib/s390x.sh "$BUILD/s390x" \
+		"${CXLVM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cxlvm}/s390x"
+}
+
 tier_mutants() {
 	say "mutants: seeded breakages, each has to be noticed by a unit test"
 	run_tap mutants 7200 sh tests/mutants/run.sh "$BUILD/mutants"
@@ -63,4 +71,17 @@ tier_fuzz() {
 	say "fuzz: ${fuzz_seconds:=30} s each: ${fuzz_target:=$FUZZ_TARGETS}"
 	# shellcheck disable=SC2086 # a list of targets
 	fuzz "$fuzz_seconds" $fuzz_target
+}
+
+tier_soak() {
+	build_default
+	say "soak: lives of machines in no order, for 5 minutes"
+	run_tap soak 600 env CMOCKA_MESSAGE_OUTPUT=TAP "$BUILD/default/tests/soak" 300
+}
+
+tier_docs() {
+	# shellcheck disable=SC2086 # a list of packages
+	setup $PACKAGES_DOCS
+	build_default
+	run_tap docs 60 sh tests/lib/docs.sh "$BUILD/default/cli/cxlvm"
 }

@@ -20,7 +20,7 @@ set -eu
 work=$(realpath -m "$1")
 pattern=${2:-.}
 workers=$(nproc)
-PROGRAM_LIMIT=60
+PROGRAM_LIMIT=300
 
 # split - the lists as one folder per mutant: break, file, test, old, new
 split() {
@@ -65,11 +65,13 @@ prepare() {
 		esac
 	done
 	[ -f "$work/$1/build/build.ninja" ] ||
-		meson setup -Dbuildtype=plain -Dwarnings_are_errors=false "$work/$1/build" "$work/$1/tree"
+		meson setup -Dbuildtype=plain -Doptimization=1 -Dwarnings_are_errors=false "$work/$1/build" "$work/$1/tree"
 	# what a run that was stopped left changed
 	for file in $(cat tests/mutants/*.list | sed -n 's/^file: //p' | sort -u); do
 		cmp -s "$file" "$work/$1/tree/$file" || cp "$file" "$work/$1/tree/$file"
 	done
+	# first what there is to build
+	ninja -C "$work/$1/build" build.ninja
 	ninja -C "$work/$1/build" $(programs "$1")
 }
 
@@ -86,13 +88,18 @@ run_program() {
 		"../build/$2" >"$3" 2>&1)
 }
 
+# The order in which programs are tried, by the time they need, is in WORK-FOLDER/order.
 all_pass() {
+	: >"$work/times"
 	for program in $(programs 1); do
+		began=$(date +%s%N)
 		run_program 1 "$program" "$work/log" || {
 			tail -n 20 "$work/log"
 			fail "$program fails without any mutant"
 		}
+		echo "$((($(date +%s%N) - began) / 1000000)) $program" >>"$work/times"
 	done
+	sort -n "$work/times" | cut -d' ' -f2 >"$work/order"
 }
 
 # change WORKER MUTANT - puts it into the worker's sources
@@ -121,7 +128,7 @@ hunt() {
 		return 0
 	}
 	first=tests/unit/test_$(cat "$2/test")
-	for program in "$first" $(programs "$1" | grep -vx "$first"); do
+	for program in "$first" $(grep -vx "$first" "$work/order"); do
 		ninja -C "$work/$1/build" "$program" >"$2/log" 2>&1 || {
 			echo "does not compile, or there is no $program" >"$2/verdict"
 			return 0
