@@ -18,7 +18,7 @@ man_page() {
 
 # the options that "cxlvm help COMMAND" knows
 options_of() {
-	"$cxlvm" help "$1" | grep -oE '(^|[ ,])--[a-z][a-z-]*' | tr -d ' ,' | sort -u
+	"$cxlvm" help "$1" | grep -oE '(^|[ ,])--[a-z][a-z-]*' | tr -d ' ,' | grep -vx -e --help | sort -u
 }
 
 # plan has those of run, and its page says so

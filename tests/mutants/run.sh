@@ -65,7 +65,7 @@ prepare() {
 		esac
 	done
 	[ -f "$work/$1/build/build.ninja" ] ||
-		meson setup -Dbuildtype=plain -Doptimization=1 -Dwarnings_are_errors=false "$work/$1/build" "$work/$1/tree"
+		meson setup -Doptimization=1 -Ddebug=false -Dwarnings_are_errors=false "$work/$1/build" "$work/$1/tree"
 	# what a run that was stopped left changed
 	for file in $(cat tests/mutants/*.list | sed -n 's/^file: //p' | sort -u); do
 		cmp -s "$file" "$work/$1/tree/$file" || cp "$file" "$work/$1/tree/$file"
@@ -150,9 +150,10 @@ worker() {
 	for mutant in "$work/mutants"/*; do
 		n=$((n + 1))
 		[ $((n % workers)) = $(($1 % workers)) ] || continue
+		file=$work/$1/tree/$(cat "$mutant/file")
+		cp "$file" "$mutant/original"
 		hunt "$1" "$mutant"
-		file=$(cat "$mutant/file")
-		cp "$file" "$work/$1/tree/$file"
+		cp "$mutant/original" "$file"
 	done
 }
 
