@@ -158,6 +158,8 @@ static void win3_w37_window_outside_usable_iova_is_refused(void **state)
 						       { { VM_WINDOW(2) + 1 },
 							 { VM_WINDOW(3) + 0x10000000 - 1 } },
 						       { { 0 }, { 0xfedfffff } } };
+	static const struct cxlvm_iova_range two[] = { { { 0 }, { VM_WINDOW(1) - 1 } },
+						       { { VM_WINDOW(8) }, { UINT64_MAX } } };
 	static const struct {
 		const struct cxlvm_iova_range *ranges;
 		size_t n;
@@ -166,7 +168,8 @@ static void win3_w37_window_outside_usable_iova_is_refused(void **state)
 	} cases[] = { { ends, 1, -ERANGE, -ERANGE, 0 },
 		      { hole, 2, 0, -ERANGE, VM_WINDOW(1) },
 		      { fits, 2, 0, 0, VM_WINDOW(0) },
-		      { far, 3, 0, -ERANGE, VM_WINDOW(3) } };
+		      { far, 3, 0, -ERANGE, VM_WINDOW(3) },
+		      { two, 2, 0, 0, VM_WINDOW(0) } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct vm *vm = vm_create(*state, 1);
