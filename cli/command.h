@@ -22,6 +22,7 @@ struct command {
 };
 
 extern const struct command command_run;
+extern const struct command command_ctl;
 extern const struct command command_plan;
 extern const struct command command_decode;
 extern const struct command command_device;

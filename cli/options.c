@@ -62,6 +62,27 @@ static bool parse_cpus(struct parser *parser, const char *value)
 			    value, VM_CPUS_MAX);
 }
 
+static bool parse_control(struct parser *parser, const char *value)
+{
+	parser->options->config.control = value;
+	return value[0] ||
+	       parse_refuse(parser, "--control is empty\n  hint: give the path of a socket");
+}
+
+static bool parse_events(struct parser *parser, const char *value)
+{
+	parser->options->config.events = value;
+	return value[0] ||
+	       parse_refuse(parser, "--events is empty\n  hint: give the path of a file");
+}
+
+static bool parse_no_reboot(struct parser *parser, const char *value)
+{
+	(void)value;
+	parser->options->config.no_reboot = true;
+	return true;
+}
+
 static bool parse_trace(struct parser *parser, const char *value)
 {
 	for (unsigned int i = 0; i < CXLVM_TRACE_COUNT; i++) {
@@ -127,6 +148,10 @@ static const struct option options_table[] = {
 	  true, true, device_options_parse },
 	{ "phys-bits", "N", "guest address width, instead of KVM's", true, true, parse_phys_bits },
 	{ "trace", "PATTERN", "print trace points whose name matches", true, true, parse_trace },
+	{ "control", "SOCKET", "listen there for commands (cxlvm ctl)", true, true, parse_control },
+	{ "events", "FILE", "append what happens, as lines of JSON", true, true, parse_events },
+	{ "no-reboot", NULL, "end the run when the guest resets itself", true, true,
+	  parse_no_reboot },
 	{ "time-limit", "SECONDS", "dump registers and end after that time", true, true,
 	  parse_time_limit },
 #ifdef CXLVM_TEST_SWITCHES

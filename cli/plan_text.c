@@ -55,7 +55,7 @@ static void print_map_range(const struct vm *vm, const struct plan_range *range,
 }
 
 /* A range that lies within another one follows it, and is indented. */
-static int print_map(const struct vm *vm, struct cxlvm_error *err)
+static int print_map(struct vm *vm, struct cxlvm_error *err)
 {
 	uint64_t last[NESTING_MAX];
 	struct plan_range *ranges;

@@ -20,6 +20,10 @@ static int report(struct vm *vm, const struct vm_end *end, const struct cxlvm_er
 {
 	switch (end->kind) {
 	case VM_END_POWER_OFF:
+	case VM_END_REBOOT:
+		return STATUS_OK;
+	case VM_END_CONTROL:
+		fputs("cxlvm run: stopped by the control socket\n", stderr);
 		return STATUS_OK;
 	case VM_END_SIGNAL:
 		fprintf(stderr, "cxlvm run: stopped by signal %d (%s)\n", end->signal,

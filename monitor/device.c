@@ -169,6 +169,23 @@ int device_reset_real(struct device *device)
 	return code;
 }
 
+int device_reset(struct device *device, enum cxlvm_reset_kind kind, struct cxlvm_error *err)
+{
+	int code, result;
+
+	pthread_mutex_lock(&device->lock);
+	code = cxlvm_endpoint_reset_prepare(device->endpoint, kind, err);
+	if (!code) {
+		uint16_t command = endpoint_save(device);
+
+		result = device_reset_real(device);
+		endpoint_restore(device, command);
+		code = cxlvm_endpoint_reset_done(device->endpoint, kind, result, err);
+	}
+	pthread_mutex_unlock(&device->lock);
+	return code;
+}
+
 void device_bus_reset_begin(struct device *device)
 {
 	/* The kind is known and the device is there: it cannot fail. */

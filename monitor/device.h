@@ -72,6 +72,12 @@ void device_warn(struct device *device, int code, const char *text);
 int device_reset_real(struct device *device);
 
 /*
+ * Reset the device because somebody outside asks for it, of kind function, CXL or bus. The guest
+ * finds its configuration as it was, as after a reset by the kernel, but not the memory's content.
+ */
+int device_reset(struct device *device, enum cxlvm_reset_kind kind, struct cxlvm_error *err);
+
+/*
  * The bus above the device is held in reset, and let go: from one to the other the device does not
  * answer. The device's lock is held.
  */

@@ -66,6 +66,7 @@ void host_sleep_ms(void *host, unsigned int milliseconds)
 static bool event_may_be_printed(struct device *device)
 {
 	uint64_t now = host_now_ns(device), earned;
+	char text[64];
 
 	earned = (now - device->event_ns) / 1000000000u;
 	if (!device->event_ns || earned) {
@@ -79,9 +80,11 @@ static bool event_may_be_printed(struct device *device)
 		return false;
 	}
 	device->event_credit--;
-	if (device->events_left_out)
-		fprintf(stderr, "event: %" PRIu64 " events of %s left out\n",
-			device->events_left_out, device->name);
+	if (device->events_left_out) {
+		snprintf(text, sizeof(text), "%" PRIu64 " events left out",
+			 device->events_left_out);
+		events_add(&device->vm->events, "warning", device->name, 0, text);
+	}
 	device->events_left_out = 0;
 	return true;
 }
@@ -96,15 +99,11 @@ void host_event(void *host, const struct cxlvm_event *event)
 		[CXLVM_EVENT_WARNING] = "warning",
 	};
 	const char *name = (size_t)event->kind < ARRAY_SIZE(names) ? names[event->kind] : NULL;
+	struct device *device = host;
 
-	if (!event_may_be_printed(host))
-		return;
-	fprintf(stderr, "event: %s device=%s", name ? name : "unknown", event->device);
-	if (event->code)
-		fprintf(stderr, " error=%s", strerror(-event->code));
-	if (event->text && event->text[0])
-		fprintf(stderr, " %s", event->text);
-	fputc('\n', stderr);
+	if (event_may_be_printed(device))
+		events_add(&device->vm->events, name ? name : "unknown", event->device, event->code,
+			   event->text ? event->text : "");
 }
 
 void host_trace(void *host, const struct cxlvm_trace *trace)

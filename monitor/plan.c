@@ -11,12 +11,13 @@
 struct list {
 	struct plan_range *ranges; /* NULL: only count */
 	size_t n;
+	size_t room; /* of ranges: the guest may open a BAR between counting and adding */
 };
 
 static void add(struct list *list, const char *type, struct cxlvm_gpa base, uint64_t size,
 		const char *owner, int index)
 {
-	if (!size)
+	if (!size || (list->ranges && list->n == list->room))
 		return;
 	if (list->ranges)
 		list->ranges[list->n] = (struct plan_range){
@@ -59,27 +60,37 @@ static void add_bridges(struct list *list, const struct vm *vm)
 	}
 }
 
-static int add_devices(struct list *list, const struct vm *vm, struct cxlvm_error *err)
+/* What the guest finds now: memory that is mapped, BARs where it has put them. */
+static int add_device(struct list *list, struct device *device, struct cxlvm_error *err)
 {
-	for (unsigned int i = 0; i < vm->n_devices; i++) {
-		const struct device *device = &vm->devices[i];
-		size_t n = cxlvm_endpoint_memory_areas(device->endpoint, NULL, 0);
-		struct cxlvm_memory_area *areas = calloc(n ? n : 1, sizeof(*areas));
+	size_t n = cxlvm_endpoint_memory_areas(device->endpoint, NULL, 0);
+	struct cxlvm_memory_area *areas = calloc(n ? n : 1, sizeof(*areas));
 
-		if (!areas)
-			return cxlvm_error_set(err, -ENOMEM, "no memory for the plan");
-		cxlvm_endpoint_memory_areas(device->endpoint, areas, n);
-		for (size_t a = 0; a < n; a++)
-			add(list, "device-memory", areas[a].guest, areas[a].size, device->name, -1);
-		free(areas);
-		for (unsigned int b = 0; b < PCI_BARS; b++)
-			add(list, "bar", device->pci.bars[b].assigned, device->pci.bars[b].size,
-			    device->name, (int)b);
-	}
+	if (!areas)
+		return cxlvm_error_set(err, -ENOMEM, "no memory for the plan");
+	cxlvm_endpoint_memory_areas(device->endpoint, areas, n);
+	for (size_t a = 0; device->mapped && a < n; a++)
+		add(list, "device-memory", areas[a].guest, areas[a].size, device->name, -1);
+	free(areas);
+	for (unsigned int b = 0; device->pci.memory_space && b < PCI_BARS; b++)
+		add(list, "bar", (struct cxlvm_gpa){ device->pci.bars[b].guest },
+		    device->pci.bars[b].size, device->name, (int)b);
 	return 0;
 }
 
-static int fill(struct list *list, const struct vm *vm, struct cxlvm_error *err)
+static int add_devices(struct list *list, struct vm *vm, struct cxlvm_error *err)
+{
+	int code = 0;
+
+	for (unsigned int i = 0; !code && i < vm->n_devices; i++) {
+		pthread_mutex_lock(&vm->devices[i].lock);
+		code = add_device(list, &vm->devices[i], err);
+		pthread_mutex_unlock(&vm->devices[i].lock);
+	}
+	return code;
+}
+
+static int fill(struct list *list, struct vm *vm, struct cxlvm_error *err)
 {
 	const struct cxlvm_window *window;
 
@@ -104,7 +115,7 @@ static int compare(const void *one, const void *other)
 	return 0;
 }
 
-int plan_ranges(const struct vm *vm, struct plan_range **ranges, size_t *n, struct cxlvm_error *err)
+int plan_ranges(struct vm *vm, struct plan_range **ranges, size_t *n, struct cxlvm_error *err)
 {
 	struct list list = { 0 };
 	int code = fill(&list, vm, err);
@@ -114,6 +125,7 @@ int plan_ranges(const struct vm *vm, struct plan_range **ranges, size_t *n, stru
 	list.ranges = calloc(list.n, sizeof(*list.ranges));
 	if (!list.ranges)
 		return cxlvm_error_set(err, -ENOMEM, "no memory for the plan");
+	list.room = list.n;
 	list.n = 0;
 	code = fill(&list, vm, err);
 	if (code) {

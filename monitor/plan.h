@@ -19,10 +19,9 @@ struct plan_range {
 };
 
 /*
- * All ranges of the machine by base; of two with the same base the larger one first, so that
+ * All ranges of the machine as it is now by base; of two with the same base the larger one first, so that
  * what lies within a range follows it. Allocated; the caller frees *ranges. -ENOMEM.
  */
-int plan_ranges(const struct vm *vm, struct plan_range **ranges, size_t *n,
-		struct cxlvm_error *err);
+int plan_ranges(struct vm *vm, struct plan_range **ranges, size_t *n, struct cxlvm_error *err);
 
 #endif

@@ -54,7 +54,12 @@ static void handle_request(struct run *run)
 		return;
 	switch (request.why) {
 	case VCPU_RESET:
-		ask_for(run, ACTION_RESET);
+		if (run->vm->config->no_reboot) {
+			run->end->kind = VM_END_REBOOT;
+			ask_for(run, ACTION_END);
+		} else {
+			ask_for(run, ACTION_RESET);
+		}
 		break;
 	case VCPU_POWER_OFF:
 	case VCPU_DEBUG_EXIT:
@@ -100,6 +105,23 @@ static void handle_stop(struct run *run)
 	}
 }
 
+static void grant(struct run *run, enum control_wish wish)
+{
+	if (run->action == ACTION_END)
+		return;
+	switch (wish) {
+	case CONTROL_NOTHING:
+		break;
+	case CONTROL_RESET:
+		ask_for(run, ACTION_RESET);
+		break;
+	case CONTROL_STOP:
+		run->end->kind = VM_END_CONTROL;
+		ask_for(run, ACTION_END);
+		break;
+	}
+}
+
 static void reset(struct run *run)
 {
 	struct vm *vm = run->vm;
@@ -108,16 +130,23 @@ static void reset(struct run *run)
 	run->action = ACTION_NONE;
 	/* Later than at the start a failure is an event, and the guest runs on without. */
 	(void)vm_system_reset(vm, NULL);
-	if (arch_reset(vm->arch, &failed.err))
+	if (arch_reset(vm->arch, &failed.err)) {
 		end_with_error(run, &failed);
-	else
-		cpus_resume(vm);
+		return;
+	}
+	vm->n_resets++;
+	events_add(&vm->events, "system-reset", "", 0, "");
+	cpus_resume(vm);
+	grant(run, control_reset_done(&vm->control));
 }
+
+/* Descriptors that are always waited for. */
+#define FDS_OWN 4
 
 static void loop(struct run *run)
 {
 	struct vm *vm = run->vm;
-	struct pollfd fds[] = {
+	struct pollfd fds[FDS_OWN + CONTROL_FDS] = {
 		{ .fd = vm->cpus.event, .events = POLLIN },
 		{ .fd = vm->stop.signals, .events = POLLIN },
 		{ .fd = vm->stop.clock, .events = POLLIN },
@@ -126,10 +155,13 @@ static void loop(struct run *run)
 
 	cpus_resume(vm);
 	for (;;) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
-			break;
+		size_t n = control_poll(&vm->control, fds + FDS_OWN);
+
+		if (poll(fds, FDS_OWN + n, -1) < 0)
+			continue;
 		handle_request(run);
 		handle_stop(run);
+		grant(run, control_serve(&vm->control, fds + FDS_OWN, n));
 		if (run->action == ACTION_NONE || !cpus_are_parked(vm))
 			continue;
 		/* What the last one asked for before it was parked. */

@@ -259,11 +259,15 @@ static int build(struct vm *vm, struct cxlvm_error *err)
 	int code = cpus_init(&vm->cpus, err);
 
 	if (!code)
+		code = events_init(&vm->events, run ? vm->config->events : NULL, err);
+	if (!code)
 		code = find_phys_bits(vm, err);
 	if (!code)
 		code = lay_out_ram(vm, err);
 	if (!code && vm->config->kernel)
 		code = boot_open(vm->config, &vm->ram, &vm->boot, err);
+	if (!code && run && vm->config->control)
+		code = control_open(&vm->control, vm, vm->config->control, err);
 	if (!code && run)
 		code = kvm_create_vm(&vm->kvm, err);
 	if (!code && run)
@@ -337,6 +341,8 @@ void vm_destroy(struct vm *vm)
 	kvm_finish(&vm->kvm);
 	arch_cpu_close(vm->cpu);
 	ram_unmap(&vm->ram);
+	control_close(&vm->control);
+	events_finish(&vm->events);
 	cpus_finish(&vm->cpus);
 	stop_finish(&vm->stop);
 	free(vm);

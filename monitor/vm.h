@@ -18,8 +18,10 @@
 
 #include "acpi/tables.h"
 #include "console.h"
+#include "control.h"
 #include "cpus.h"
 #include "device.h"
+#include "events.h"
 #include "kvm.h"
 #include "map.h"
 #include "msi.h"
@@ -45,6 +47,9 @@ struct vm_config {
 	unsigned int phys_bits;  /* 0: that of KVM, else of the CPU */
 	const char *trace;       /* pattern, NULL: none */
 	unsigned int time_limit; /* seconds, 0: none */
+	const char *control;     /* path of the control socket, NULL: none */
+	const char *events;      /* file for events, NULL: none */
+	bool no_reboot;          /* a reset that the guest asks for ends the run */
 	bool plan;
 #ifdef CXLVM_TEST_SWITCHES
 	bool break_hb_decoder; /* the host bridge's decoder stays as reset leaves it */
@@ -78,6 +83,9 @@ struct vm {
 
 	/* Of a run alone. */
 	struct stop stop;
+	struct events events;
+	struct control control;
+	uint64_t n_resets; /* of the machine, the first one not included */
 	struct cpus cpus;
 	struct console console;
 	bool has_console;
@@ -89,6 +97,8 @@ struct vm {
 enum vm_end_kind {
 	VM_END_NOT_STARTED, /* the error says why */
 	VM_END_POWER_OFF,   /* by the guest */
+	VM_END_REBOOT,      /* by the guest, and it is not to */
+	VM_END_CONTROL,     /* by the control socket */
 	VM_END_SIGNAL,      /* from outside */
 	VM_END_USER,        /* Ctrl-A x */
 	VM_END_FAILED,      /* crash, error of KVM, time limit: the error says it */

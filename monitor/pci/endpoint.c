@@ -369,6 +369,21 @@ void endpoint_clear(struct device *device, bool held)
 	follow_bars(device);
 }
 
+uint16_t endpoint_save(struct device *device)
+{
+	uint64_t command;
+
+	return read_device(device, CXLVM_REGION_CONFIG, PCI_COMMAND, 2, &command)
+		       ? 0
+		       : (uint16_t)command;
+}
+
+void endpoint_restore(struct device *device, uint16_t command)
+{
+	write_device(device, CXLVM_REGION_CONFIG, PCI_COMMAND, 2, command);
+	pci_msix_renew(device);
+}
+
 /* The dword of a BAR register, or of the upper half of a 64-bit one. */
 static uint32_t bar_register(const struct pci_endpoint *pci, unsigned int index)
 {

@@ -77,6 +77,10 @@ void endpoint_reset(struct device *device);
 /* Any other reset of the function: BARs 0, memory decode off. held: from now on nobody answers. */
 void endpoint_clear(struct device *device, bool held);
 
+/* Around a reset that the guest has not asked for: what it has set up stays. */
+uint16_t endpoint_save(struct device *device);
+void endpoint_restore(struct device *device, uint16_t command);
+
 uint32_t endpoint_config_read(struct device *device, uint32_t offset, unsigned int length);
 void endpoint_config_write(struct device *device, uint32_t offset, unsigned int length,
 			   uint32_t value);

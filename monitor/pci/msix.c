@@ -200,6 +200,14 @@ void pci_msix_reset(struct device *device)
 	}
 }
 
+void pci_msix_renew(struct device *device)
+{
+	if (!device->pci.msix.enabled)
+		return;
+	disable(device);
+	enable(device);
+}
+
 uint16_t pci_msix_control(const struct msix *msix, uint16_t value)
 {
 	value &= (uint16_t) ~(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);

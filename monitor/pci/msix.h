@@ -47,6 +47,9 @@ void pci_msix_finish(struct device *device);
 /* Off, all vectors masked, nothing pending. */
 void pci_msix_reset(struct device *device);
 
+/* The device was reset without the guest's asking: it gets its eventfds again. */
+void pci_msix_renew(struct device *device);
+
 /* The control register: what the guest reads, and its write (the device's lock is held). */
 uint16_t pci_msix_control(const struct msix *msix, uint16_t value);
 void pci_msix_control_write(struct device *device, uint16_t value);

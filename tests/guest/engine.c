@@ -139,7 +139,8 @@ void test_engine_errors(void)
 		    engine_copy(d, TO_DEVICE, ~0ull - 3, 0, 8));
 	check_equal("no RAM there", ERROR(7), engine_copy(d, TO_DEVICE, 1ull << 40, 0, 8));
 	check_equal("RAM ends within", ERROR(7),
-		    engine_copy(d, TO_DEVICE, parameter("memory") - 4, 0, 8));
+		    engine_copy(d, TO_DEVICE, parameter("memory") - 4, 0x1000, 8));
+	check_equal("what came before has arrived, and is told", 4, read32(d->bars[2] + BYTES));
 	check_equal("no such direction", ERROR(1), engine_copy(d, 3, BUFFER, 0, 8));
 	check_equal("RAM is untouched", 0x1111, read64(BUFFER));
 	check_equal("device memory is untouched", 0x2222, read64(d->window));

@@ -118,6 +118,14 @@ time_limit() {
 	want_text "registers" '^registers: rip' "$WORK/err"
 }
 
+no_reboot() {
+	# shellcheck disable=SC2086 # lists of words
+	guest storm-system -- $K3 $ONE --no-reboot
+	want_equal "exit status" 0 "$rc"
+	! grep -q '^event: system-reset' "$WORK/err" || fail "it was reset"
+	! grep -q '^guest: passed' "$WORK/out" || fail "the guest went on"
+}
+
 bits=$("$CXLVM" plan --json | jq .phys_bits)
 if reason=$(have_kvm); then
 	sh "$PAYLOAD_TOOL" tests "$F/guest"
@@ -134,12 +142,18 @@ if reason=$(have_kvm); then
 	check "prg1_resets_of_the_machine_while_two_cpus_store" storm storm-system
 	check "rst_a_port_that_masks_bus_resets_passes_none_on" passed bus-masked -- $ONE
 	check "prg2_policy_guest_both_decoders_programmed_from_the_inside" decoder_of_the_guest
+	check "dma_copies_with_an_interrupt_each_way" passed engine seed=c0ffee -- $ONE
+	check "dma_copies_on_two_devices" passed engine seed=1 -- $ONE --device sim,size=512M
+	check "dma_wrong_commands_end_with_their_error_and_nothing_else" passed engine-errors \
+		memory=8000000 -- $ONE
+	check "ovl4_masks_and_pending_bits_of_msix" passed masks -- $ONE
 	check "every CPU of the MADT starts" passed cpus cpus=4 -- --cpus 4
 	check "one CPU" passed cpus cpus=1 --
 	check "CPUID describes the virtual machine" passed cpuid "bits=$(printf '%x' "$bits")" -- $K3
 	check "a crash is reported with the registers of all CPUs" crash_is_reported
 	check "SIGTERM ends guests that are busy" stopped TERM 143 forever
 	check "SIGHUP ends guests that sleep" stopped HUP 129 halt
+	check "--no-reboot ends the run where the guest resets itself" no_reboot
 	check "the time limit ends a guest that sleeps" time_limit
 else
 	skip "guests on this machine" "$reason; they also run in the lab"

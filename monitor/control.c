@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* control.c - the control socket: clients, lines, listeners; what is answered is in commands.c */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "control.h"
+#include "vm.h"
+
+/* So much not read by a client, and we read nothing of it. */
+#define OUTPUT_ENOUGH 65536
+
+static int bind_socket(int fd, const struct sockaddr_un *address)
+{
+	/* Who may connect is decided here: only this user. */
+	if (fchmod(fd, 0600) || bind(fd, (const struct sockaddr *)address, sizeof(*address)))
+		return -errno;
+	return 0;
+}
+
+/* A socket that is left from a monitor that was killed: nobody listens there. */
+static bool is_abandoned(const struct sockaddr_un *address)
+{
+	struct stat st;
+	bool refused;
+	int fd;
+
+	if (lstat(address->sun_path, &st) || !S_ISSOCK(st.st_mode))
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) &&
+		  errno == ECONNREFUSED;
+	close(fd);
+	return refused;
+}
+
+static int refuse_path(const char *path, int code, struct cxlvm_error *err)
+{
+	cxlvm_error_set(err, code, "control socket '%s': %s", path, strerror(-code));
+	if (code == -EADDRINUSE)
+		cxlvm_error_hint(err, "another machine listens there, or it is no socket; choose "
+				      "another path");
+	else
+		cxlvm_error_hint(err, "name a socket that can be made, in a folder that exists");
+	return code;
+}
+
+int control_open(struct control *control, struct vm *vm, const char *path, struct cxlvm_error *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd, code;
+
+	control->listener = -1;
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		cxlvm_error_set(
+			err, -ENAMETOOLONG,
+			"control socket: a path of %zu characters, a socket's has at most %zu",
+			strlen(path), sizeof(address.sun_path) - 1);
+		cxlvm_error_hint(err, "choose a shorter path");
+		return -ENAMETOOLONG;
+	}
+	memcpy(address.sun_path, path, strlen(path));
+	control->vm = vm;
+	control->clients = calloc(CONTROL_CLIENTS_MAX, sizeof(*control->clients));
+	control->path = strdup(path);
+	if (!control->clients || !control->path)
+		return cxlvm_error_set(err, -ENOMEM, "no memory for the control socket");
+	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		control->clients[i].fd = -1;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return refuse_path(path, -errno, err);
+	code = bind_socket(fd, &address);
+	if (code == -EADDRINUSE && is_abandoned(&address) && !unlink(path))
+		code = bind_socket(fd, &address);
+	if (!code && listen(fd, CONTROL_CLIENTS_MAX)) {
+		code = -errno;
+		unlink(path);
+	}
+	if (code) {
+		close(fd);
+		return refuse_path(path, code, err);
+	}
+	control->listener = fd;
+	return 0;
+}
+
+static void drop(struct control *control, struct control_client *client)
+{
+	bool listened = false;
+
+	close(client->fd);
+	free(client->output);
+	json_object_put(client->id);
+	memset(client, 0, sizeof(*client));
+	client->fd = -1;
+	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		listened |= control->clients[i].fd >= 0 && control->clients[i].listens;
+	events_listen(&control->vm->events, listened);
+}
+
+size_t control_poll(const struct control *control, struct pollfd *fds)
+{
+	size_t n = 0;
+
+	if (!control->clients)
+		return 0;
+	fds[n++] = (struct pollfd){ .fd = control->listener, .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = control->vm->events.wake, .events = POLLIN };
+	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		const struct control_client *client = &control->clients[i];
+		short wanted = 0;
+
+		if (!client->closing && !client->waits && client->n_output < OUTPUT_ENOUGH)
+			wanted |= POLLIN;
+		if (client->n_output)
+			wanted |= POLLOUT;
+		fds[n++] = (struct pollfd){ .fd = client->fd, .events = wanted };
+	}
+	return n;
+}
+
+/* False: the client does not read, and has to go. */
+static bool push(struct control_client *client, const char *bytes, size_t n)
+{
+	if (n > CONTROL_OUTPUT_MAX - client->n_output)
+		return false;
+	if (client->n_output + n > client->output_size) {
+		size_t size = client->n_output + n + 4096;
+		char *output = realloc(client->output, size);
+
+		if (!output)
+			return false;
+		client->output = output;
+		client->output_size = size;
+	}
+	memcpy(client->output + client->n_output, bytes, n);
+	client->n_output += n;
+	return true;
+}
+
+static bool answer(struct control_client *client, struct json_object *reply)
+{
+	const char *text = json_object_to_json_string_ext(
+		reply, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	bool good;
+
+	good = text && push(client, text, strlen(text)) && push(client, "\n", 1);
+	json_object_put(reply);
+	return good;
+}
+
+/* One line. False: the client has to go. */
+static bool serve_line(struct control *control, struct control_client *client, const char *line,
+		       enum control_wish *wish)
+{
+	struct command_result result = { .wish = CONTROL_NOTHING };
+	struct json_object *reply = control_command(control->vm, line, &result);
+
+	if (result.listen) {
+		client->listens = true;
+		events_listen(&control->vm->events, true);
+	}
+	if (result.wish > *wish)
+		*wish = result.wish;
+	if (result.wish == CONTROL_RESET) {
+		/* Answered when it has happened. */
+		client->waits = true;
+		json_object_put(client->id);
+		client->id = result.id;
+		json_object_put(reply);
+		return true;
+	}
+	json_object_put(result.id);
+	return answer(client, reply);
+}
+
+/* All whole lines there are, up to one that has to be waited for. */
+static bool serve_lines(struct control *control, struct control_client *client,
+			enum control_wish *wish)
+{
+	char *newline;
+
+	while (!client->waits && (newline = memchr(client->line, '\n', client->n_line)) != NULL) {
+		size_t used = (size_t)(newline + 1 - client->line);
+
+		*newline = 0;
+		if (!serve_line(control, client, client->line, wish))
+			return false;
+		client->n_line -= used;
+		memmove(client->line, client->line + used, client->n_line);
+	}
+	if (client->n_line == CONTROL_LINE_MAX && !client->waits) {
+		client->closing = true;
+		client->n_line = 0;
+		return answer(client, control_error(NULL, "the line is longer than 4095 bytes",
+						    "send one JSON object in a line"));
+	}
+	return true;
+}
+
+/* Is there a reason to keep a client that says nothing more? */
+static bool is_owed(const struct control_client *client)
+{
+	return client->n_output || client->waits || client->listens;
+}
+
+static bool serve_input(struct control *control, struct control_client *client,
+			enum control_wish *wish)
+{
+	size_t room = CONTROL_LINE_MAX - client->n_line;
+	ssize_t n = recv(client->fd, client->line + client->n_line, room, 0);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (n == 0) {
+		client->closing = true;
+		return is_owed(client);
+	}
+	client->n_line += (size_t)n;
+	return serve_lines(control, client, wish);
+}
+
+static bool serve_output(struct control_client *client)
+{
+	ssize_t n = send(client->fd, client->output, client->n_output, MSG_NOSIGNAL);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	client->n_output -= (size_t)n;
+	memmove(client->output, client->output + n, client->n_output);
+	return !client->closing || is_owed(client);
+}
+
+static void accept_client(struct control *control)
+{
+	int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	static const char full[] = "{\"ok\":false,\"error\":\"too many clients\"}\n";
+
+	if (fd < 0)
+		return;
+	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		if (control->clients[i].fd >= 0)
+			continue;
+		control->clients[i].fd = fd;
+		return;
+	}
+	if (send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL) < 0) {
+		/* It will see the end. */
+	}
+	close(fd);
+}
+
+static void serve_listeners(struct control *control)
+{
+	static char lines[EVENTS_KEPT];
+	size_t n = events_take(&control->vm->events, lines);
+
+	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct control_client *client = &control->clients[i];
+
+		if (client->fd >= 0 && client->listens && !push(client, lines, n))
+			drop(control, client);
+	}
+}
+
+enum control_wish control_serve(struct control *control, const struct pollfd *fds, size_t n)
+{
+	enum control_wish wish = CONTROL_NOTHING;
+
+	if (!n)
+		return wish;
+	if (fds[0].revents)
+		accept_client(control);
+	if (fds[1].revents)
+		serve_listeners(control);
+	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct control_client *client = &control->clients[i];
+		short ready = fds[2 + i].revents;
+		bool good = true;
+
+		if (client->fd < 0 || client->fd != fds[2 + i].fd)
+			continue;
+		if (ready & POLLIN)
+			good = serve_input(control, client, &wish);
+		else if (ready & (POLLHUP | POLLERR))
+			good = false;
+		if (good && client->n_output)
+			good = serve_output(client);
+		if (!good)
+			drop(control, client);
+	}
+	return wish;
+}
+
+void control_close(struct control *control)
+{
+	/* What happened last. */
+	if (control->clients)
+		serve_listeners(control);
+	for (unsigned int i = 0; control->clients && i < CONTROL_CLIENTS_MAX; i++) {
+		if (control->clients[i].fd < 0)
+			continue;
+		if (control->clients[i].n_output)
+			(void)serve_output(&control->clients[i]);
+		drop(control, &control->clients[i]);
+	}
+	if (control->clients && control->listener >= 0) {
+		close(control->listener);
+		unlink(control->path);
+	}
+	free(control->clients);
+	free(control->path);
+	memset(control, 0, sizeof(*control));
+}
+
+enum control_wish control_reset_done(struct control *control)
+{
+	enum control_wish wish = CONTROL_NOTHING;
+
+	for (unsigned int i = 0; control->clients && i < CONTROL_CLIENTS_MAX; i++) {
+		struct control_client *client = &control->clients[i];
+		bool good;
+
+		if (client->fd < 0 || !client->waits)
+			continue;
+		client->waits = false;
+		good = answer(client, control_success(client->id, NULL));
+		client->id = NULL;
+		/* It may have sent more meanwhile. */
+		if (good)
+			good = serve_lines(control, client, &wish) && serve_output(client);
+		if (!good)
+			drop(control, client);
+	}
+	return wish;
+}

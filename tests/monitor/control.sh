@@ -1,0 +1,220 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The control socket of a machine that runs, and its clients, polite and not.
+set -eu
+. tests/tap.sh
+. tests/lib/monitor.sh
+F=$WORK/files
+S=$WORK/socket
+
+# start - a machine whose guest waits for ever
+start() {
+	rm -f "$F/status" "$WORK/out"
+	{
+		"$CXLVM" run --kernel "$F/guest" --memory 128M --cpus 2 --append test=forever \
+			--device sim,size=256M --device sim,size=512M --control "$S" \
+			--events "$F/events" --time-limit 100 >"$WORK/out" 2>"$WORK/err" </dev/null &
+		echo $! >"$F/pid"
+		status=0
+		wait $! || status=$?
+		echo $status >"$F/status"
+	} &
+	for _ in $(seq 100); do
+		! grep -qs '^guest: waiting' "$WORK/out" || return 0
+		sleep 0.1
+	done
+	cat "$WORK/err"
+	fail "the guest did not start"
+}
+
+# ended - its exit status
+ended() {
+	for _ in $(seq 100); do
+		[ ! -s "$F/status" ] || break
+		sleep 0.1
+	done
+	cat "$F/status"
+}
+
+# ask COMMAND... - its JSON
+ask() {
+	"$CXLVM" ctl --json "$S" "$@"
+}
+
+status_says_mapped() {
+	ask status >"$F/json"
+	jq -e '.ok and (.result | .cpus == 2 and .memory_size == 134217728 and .resets == 0)' "$F/json"
+	jq -e '[.result.devices[] | .memory_mapped and .committed] == [true, true]' "$F/json"
+	jq -e '[.result.devices[].memory_size] == [268435456, 536870912]' "$F/json"
+	"$CXLVM" ctl "$S" status | grep -q '^sim1 .* 512 MiB .* committed, mapped$'
+}
+
+map_is_the_plans() {
+	"$CXLVM" plan --json --memory 128M --cpus 2 --device sim,size=256M --device sim,size=512M |
+		jq .map >"$F/planned"
+	ask map | jq .result >"$F/mapped"
+	cmp "$F/planned" "$F/mapped"
+}
+
+devices_show_the_decoders() {
+	base=$(jq '.[] | select(.type == "cxl-window" and .device == "sim1").resource' "$F/mapped")
+	ask devices >"$F/json"
+	jq -e ".result[1].decoder | .resource == $base and .size == 536870912 and .committed and .locked" \
+		"$F/json"
+	jq -e ".result[1].host_bridge_decoder | .resource == $base and .committed and .locked" "$F/json"
+	jq -e '.result[1].counters.programmed >= 1' "$F/json"
+}
+
+# the machine answers, and its devices are programmed once more
+machine_reset() {
+	before=$(ask devices | jq '.result[0].counters.programmed')
+	ask reset | jq -e .ok
+	ask status | jq -e '.result.resets == 1'
+	ask devices | jq -e ".result[0].counters.programmed == $before + 1"
+}
+
+device_resets() {
+	for kind in flr cxl bus; do
+		before=$(ask devices | jq '.result[1].counters.programmed')
+		ask reset sim1 $kind | jq -e .ok
+		ask devices | jq -e ".result[1].counters.programmed == $before + 1"
+		ask devices | jq -e '.result[1].memory_mapped'
+	done
+	refused 1 "no device 'sim9'" -- "$CXLVM" ctl "$S" reset sim9 flr
+	refused 1 "no kind of reset" 'flr, cxl and bus' -- "$CXLVM" ctl "$S" reset sim1 hot
+}
+
+events_are_heard() {
+	timeout 30 "$CXLVM" ctl "$S" events >"$F/heard" 2>&1 &
+	listener=$!
+	sleep 0.5
+	ask reset sim0 flr
+	for _ in $(seq 50); do
+		! grep -q '"event":"memory-available"' "$F/heard" || break
+		sleep 0.1
+	done
+	kill $listener
+	jq -es 'map(select(.event == "content-lost" and .device == "sim0")) | length == 1' "$F/heard"
+	jq -es 'map(select(.event == "system-reset")) | length >= 1' "$F/events"
+	want_equal "mode of the events file" 600 "$(stat -c %a "$F/events")"
+}
+
+# each line has its answer: 6 wrong ones, then a right one with its id
+wrong_lines() {
+	{
+		echo 'nonsense'
+		echo '{"command":"fly"}'
+		echo '{"command":"status","colour":"blue"}'
+		echo '["status"]'
+		echo '{"command":7}'
+		echo '[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]'
+		echo '{"command":"status","id":"last"}'
+	} | timeout 20 "$F/client" "$S" >"$F/answers"
+	jq -es 'length == 7 and ([.[:6][] | .ok] | any | not) and (.[6] | .ok and .id == "last")' \
+		"$F/answers"
+	want_text "the first" 'no JSON' "$F/answers"
+	want_text "the second" "unknown command 'fly'.*status, map" "$F/answers"
+	want_text "the third" "no member 'colour'" "$F/answers"
+}
+
+too_long_a_line() {
+	head -c 100000 /dev/zero | tr '\0' x | timeout 20 "$F/client" "$S" >"$F/answers"
+	want_text "the answer" 'longer than 4095 bytes' "$F/answers"
+	want_equal "lines" 1 "$(wc -l <"$F/answers")"
+}
+
+rubbish() {
+	head -c 200000 /dev/urandom | timeout 20 "$F/client" "$S" >"$F/answers" || :
+	: | timeout 20 "$F/client" "$S" >"$F/answers"
+	printf '{"command":"status"}' | timeout 20 "$F/client" "$S" >"$F/answers"
+	want_equal "answers to half a line" 0 "$(wc -l <"$F/answers")"
+	ask status | jq -e .ok
+}
+
+deaf_client() {
+	timeout 30 "$F/client" "$S" --deaf 100000 >"$F/answers"
+	want_text "how it ended" 'not read|put out' "$F/answers"
+	ask status | jq -e .ok
+}
+
+# more clients than there is room for
+crowd() {
+	pids=
+	for _ in $(seq 12); do
+		(sleep 3 | timeout 20 "$F/client" "$S" >>"$F/crowd") &
+		pids="$pids $!"
+	done
+	# shellcheck disable=SC2086 # a list
+	wait $pids || :
+	want_text "those that are too many" 'too many clients' "$F/crowd"
+	ask status | jq -e .ok
+}
+
+only_this_user() {
+	want_equal "mode of the socket" 600 "$(stat -c %a "$S")"
+}
+
+second_machine() {
+	refused 1 'control socket.*address already in use' -- "$CXLVM" run --kernel "$F/guest" \
+		--device sim,size=256M,memory-file=here --control "$S"
+	ask status | jq -e .ok
+}
+
+stop_ends_it() {
+	ask stop | jq -e .ok
+	want_equal "exit status" 0 "$(ended)"
+	want_text "the message" 'stopped by the control socket' "$WORK/err"
+	[ ! -e "$S" ] || fail "the socket is still there"
+	refused 1 'cannot reach a machine' 'cxlvm run --control' -- "$CXLVM" ctl "$S" status
+}
+
+# a monitor that was killed leaves its socket: the next one takes the place
+abandoned_socket() {
+	start
+	kill -KILL "$(cat "$F/pid")"
+	want_equal "exit status" 137 "$(ended)"
+	[ -e "$S" ] || fail "there is no socket left"
+	start
+	stop_ends_it
+}
+
+bad_paths() {
+	echo text >"$F/text"
+	refused 1 'control socket.*text.*in use' -- "$CXLVM" run --kernel "$F/guest" --control "$F/text"
+	want_equal "the file in the way" text "$(cat "$F/text")"
+	refused 1 'nowhere/socket.*no such file' -- "$CXLVM" run --kernel "$F/guest" \
+		--control /nowhere/socket
+	refused 1 '200 characters.*107' -- "$CXLVM" run --kernel "$F/guest" \
+		--control "$(printf '%0200d' 0)"
+	refused 1 'events file.*/nowhere/file' -- "$CXLVM" run --kernel "$F/guest" \
+		--events /nowhere/file
+	refused 2 'SOCKET' -- "$CXLVM" ctl
+	refused 2 'unknown command fly' -- "$CXLVM" ctl "$S" fly
+	refused 2 'wrong number' -- "$CXLVM" ctl "$S" reset sim0
+}
+
+sh "$PAYLOAD_TOOL" tests "$F/guest"
+gcc -std=c11 -O2 -Wall -o "$F/client" tests/monitor/client.c
+check "bad paths and words" bad_paths
+if reason=$(have_kvm); then
+	tap_cleanup='[ -s "$F/status" ] || kill "$(cat "$F/pid")" || :; rm -rf "$WORK"'
+	start
+	check "only this user may connect" only_this_user
+	check "status: memory is mapped" status_says_mapped
+	check "map: what the plan says" map_is_the_plans
+	check "devices: decoders and counters" devices_show_the_decoders
+	check "wrong lines are answered, the connection goes on" wrong_lines
+	check "a line that is too long ends the connection" too_long_a_line
+	check "rubbish, nothing, half a line" rubbish
+	check "p8_a_client_that_does_not_read_holds_nobody" deaf_client
+	check "more clients than there is room for" crowd
+	check "a second machine at the same socket is refused" second_machine
+	check "reset of the machine" machine_reset
+	check "reset of one device, each kind" device_resets
+	check "events are heard, and in the file" events_are_heard
+	check "stop" stop_ends_it
+	check "the socket of a machine that was killed is taken over" abandoned_socket
+else
+	skip "a machine that runs" "$reason"
+fi
+tap_end
