@@ -62,6 +62,13 @@ static bool parse_cpus(struct parser *parser, const char *value)
 			    value, VM_CPUS_MAX);
 }
 
+static bool parse_numa(struct parser *parser, const char *value)
+{
+	(void)value;
+	parser->options->config.numa = true;
+	return true;
+}
+
 static bool parse_control(struct parser *parser, const char *value)
 {
 	parser->options->config.control = value;
@@ -137,7 +144,8 @@ static bool parse_break(struct parser *parser, const char *value)
 #endif
 
 static const struct option options_table[] = {
-	{ "kernel", "FILE", "Linux bzImage", true, true, parse_kernel },
+	{ "kernel", "FILE", "Linux bzImage, or vmlinux with a PVH entry", true, true,
+	  parse_kernel },
 	{ "initrd", "FILE", "initial RAM disk", true, true, parse_initrd },
 	{ "append", "STRING", "kernel command line, instead of " VM_DEFAULT_APPEND, true, true,
 	  parse_append },
@@ -148,6 +156,7 @@ static const struct option options_table[] = {
 	  true, true, device_options_parse },
 	{ "phys-bits", "N", "guest address width, instead of KVM's", true, true, parse_phys_bits },
 	{ "trace", "PATTERN", "print trace points whose name matches", true, true, parse_trace },
+	{ "numa", NULL, "give each CXL window a NUMA node of its own", true, true, parse_numa },
 	{ "control", "SOCKET", "listen there for commands (cxlvm ctl)", true, true, parse_control },
 	{ "events", "FILE", "append what happens, as lines of JSON", true, true, parse_events },
 	{ "no-reboot", NULL, "end the run when the guest resets itself", true, true,

@@ -49,6 +49,7 @@ struct vm_config {
 	unsigned int time_limit; /* seconds, 0: none */
 	const char *control;     /* path of the control socket, NULL: none */
 	const char *events;      /* file for events, NULL: none */
+	bool numa;               /* each window is a proximity domain of its own */
 	bool no_reboot;          /* a reset that the guest asks for ends the run */
 	bool plan;
 #ifdef CXLVM_TEST_SWITCHES

@@ -9,7 +9,7 @@
 #include "vm.h"
 
 #define TABLE_ALIGN 64u
-#define TABLES_MAX  4 /* that the XSDT lists */
+#define TABLES_MAX  5 /* that the XSDT lists */
 
 const struct cxlvm_acpi_ids acpi_ids = {
 	.oem_id = { 'C', 'X', 'L', 'V', 'M', ' ' },
@@ -147,6 +147,9 @@ static int build_tables(struct builder *b, const struct vm *vm, struct cxlvm_err
 		return -ENOSPC;
 	at = room(b, &len);
 	if (!list(b, acpi_mcfg(at, len, vm)))
+		return -ENOSPC;
+	at = room(b, &len);
+	if (vm->config->numa && !list(b, acpi_srat(at, len, vm)))
 		return -ENOSPC;
 	if (vm->n_devices) {
 		int code = build_cedt(b, vm, err);

@@ -51,6 +51,7 @@ void acpi_checksum(const void *table, size_t length, uint8_t *checksum);
  */
 size_t acpi_fadt(void *buf, size_t len, struct cxlvm_gpa dsdt);
 size_t acpi_madt(void *buf, size_t len, const struct vm *vm);
+size_t acpi_srat(void *buf, size_t len, const struct vm *vm);
 size_t acpi_mcfg(void *buf, size_t len, const struct vm *vm);
 size_t acpi_dsdt(void *buf, size_t len, const struct vm *vm, struct cxlvm_error *err);
 

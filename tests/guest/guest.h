@@ -141,6 +141,9 @@ __attribute__((noreturn)) void machine_reset(void);
 void *copy(void *to, const void *from, size_t n);
 void *set(void *to, int byte, size_t n);
 
+/* An ACPI table, 0 if there is none. */
+u64 find_table(u32 signature);
+
 /* Read BARs and capabilities of a device anew. */
 void find_device(struct device *device);
 /* What a reset took: BARs and command register. */

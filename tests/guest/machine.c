@@ -20,8 +20,9 @@ struct device devices[DEVICES_MAX];
 unsigned int n_devices;
 unsigned int n_cpus;
 static u64 ecam;
+static u64 rsdp;
 
-static u64 find_table(u64 rsdp, u32 signature)
+u64 find_table(u32 signature)
 {
 	u64 xsdt = read64(rsdp + 24);
 	u32 length = read32(xsdt + 4);
@@ -132,12 +133,13 @@ void restore_device(const struct device *d)
 /* The address of the command line. */
 u64 find_machine(bool pvh, u64 info)
 {
-	u64 rsdp = read64(info + (pvh ? PVH_RSDP : PARAMS_RSDP));
-	u64 mcfg = find_table(rsdp, 0x4746434d);
-	u64 cedt = find_table(rsdp, 0x54444543);
+	u64 mcfg, cedt;
 
+	rsdp = read64(info + (pvh ? PVH_RSDP : PARAMS_RSDP));
+	mcfg = find_table(0x4746434d);
+	cedt = find_table(0x54444543);
 	ecam = (u64)read32(mcfg + 44) | (u64)read32(mcfg + 48) << 32;
-	read_madt(find_table(rsdp, 0x43495041));
+	read_madt(find_table(0x43495041));
 	if (cedt)
 		read_cedt(cedt);
 	for (unsigned int i = 0; i < n_devices; i++) {

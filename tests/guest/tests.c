@@ -172,6 +172,54 @@ static void test_cpus(void)
 	check_equal("CPUs that ran", n_cpus - 1, ran);
 }
 
+/* Each window in a domain of its own, all else in domain 0. */
+static void test_numa(void)
+{
+	u64 srat = find_table(0x54415253);
+	u64 ram = 0, cpus = 0, windows = 0;
+
+	check_equal("there is an SRAT", 1, srat != 0);
+	for (u32 at = 48; srat && at + 2 <= read32(srat + 4); at += read8(srat + at + 1)) {
+		u64 entry = srat + at;
+		u64 base = read64(entry + 8);
+
+		if (read8(entry) == 0) {
+			cpus += read8(entry + 2) == 0 && read32(entry + 4) & 1;
+		} else if (read8(entry) == 1 && read32(entry + 2) == 0) {
+			ram += read64(entry + 16);
+		} else {
+			u32 i = read32(entry + 2) - 1;
+
+			check_equal("the window of the domain", devices[i].window, base);
+			check_equal("its size", devices[i].window_size, read64(entry + 16));
+			check_equal("enabled, hot-pluggable", 3, read32(entry + 28));
+			windows++;
+		}
+	}
+	check_equal("CPUs in domain 0", n_cpus, cpus);
+	check_equal("RAM in domain 0", parameter("memory"), ram);
+	check_equal("windows", n_devices, windows);
+}
+
+/* A word at the end of each piece of RAM. */
+static void test_ram(void)
+{
+	u64 size = parameter("memory");
+	u64 low = size < 0xc0000000 ? size : 0xc0000000;
+
+	write64(low - 8, 0x1234);
+	check_equal("low RAM to its end", 0x1234, read64(low - 8));
+	if (size > low) {
+		u64 end = (4ull << 30) + size - low;
+
+		write64(4ull << 30, 0x5678);
+		write64(end - 8, 0x9abc);
+		check_equal("high RAM from its start", 0x5678, read64(4ull << 30));
+		check_equal("high RAM to its end", 0x9abc, read64(end - 8));
+		check_equal("windows are above it", 1, !n_devices || devices[0].window >= end);
+	}
+}
+
 static void cpuid(u32 leaf, u32 index, u32 *out)
 {
 	__asm__ volatile("cpuid"
@@ -253,6 +301,8 @@ const struct test tests[] = {
 	{ "bar", test_bar },
 	{ "cpus", test_cpus },
 	{ "cpuid", test_cpuid },
+	{ "numa", test_numa },
+	{ "ram", test_ram },
 	{ "engine", test_engine },
 	{ "engine-errors", test_engine_errors },
 	{ "masks", test_masks },

@@ -126,6 +126,26 @@ no_reboot() {
 	! grep -q '^guest: passed' "$WORK/out" || fail "the guest went on"
 }
 
+# the same guest by the other entry, also after a reset of the machine
+elf_kernel() {
+	mv "$F/guest" "$F/bzimage"
+	cp "$F/guest.elf" "$F/guest"
+	passed registers devices=1 ras=1 -- $ONE --initrd "$F/bzimage"
+	passed storm-system -- $ONE $K3
+	mv "$F/bzimage" "$F/guest"
+}
+
+no_numa_without_asking() {
+	guest numa memory=8000000 -- $ONE
+	want_text "the guest" '^bad: there is an SRAT' "$WORK/out"
+}
+
+echoes() {
+	printf 'abq' | "$CXLVM" run --kernel "$F/guest" --memory 128M --append test=echo \
+		--time-limit 50 >"$WORK/out"
+	want_equal "bytes" '0x61 0x62 0x71' "$(sed -n 's/^got: //p' "$WORK/out" | xargs)"
+}
+
 bits=$("$CXLVM" plan --json | jq .phys_bits)
 if reason=$(have_kvm); then
 	sh "$PAYLOAD_TOOL" tests "$F/guest"
@@ -150,6 +170,12 @@ if reason=$(have_kvm); then
 	check "every CPU of the MADT starts" passed cpus cpus=4 -- --cpus 4
 	check "one CPU" passed cpus cpus=1 --
 	check "CPUID describes the virtual machine" passed cpuid "bits=$(printf '%x' "$bits")" -- $K3
+	check "an ELF kernel by its PVH entry" elf_kernel
+	check "acpi_numa_gives_each_window_a_node" passed numa memory=8000000 -- --numa $K3 $ONE \
+		--device sim,size=512M
+	check "without --numa there is no SRAT" no_numa_without_asking
+	check "RAM below and above 4 GiB" passed ram memory=180000000 -- $ONE --memory 6G
+	check "what is typed gets to the guest" echoes
 	check "a crash is reported with the registers of all CPUs" crash_is_reported
 	check "SIGTERM ends guests that are busy" stopped TERM 143 forever
 	check "SIGHUP ends guests that sleep" stopped HUP 129 halt

@@ -1,56 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * boot.c - a bzImage by the 64-bit boot protocol (Documentation/arch/x86/boot.rst)
- *
- * Files stay open: each system reset reads them again, straight into guest RAM. What can be
- * checked without a machine is checked in boot_open, before anything else is made.
- */
-#include <asm/bootparam.h>
+/* boot.c - kernel, initrd, command line and tables into RAM */
 #include <asm/e820.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "arch.h"
+#include "boot.h"
 #include "layout.h"
 #include "pci/ecam.h"
 #include "vm.h"
 #include "x86.h"
 
-#define SECTOR              512u
-#define PARAGRAPH           16u
-#define SETUP_SECTS_DEFAULT 4u
-#define BOOT_FLAG           0xaa55u
-#define HEADER_MAGIC        0x53726448u /* "HdrS" */
-#define PROTOCOL_MIN        0x020cu     /* the first with xloadflags: Linux 3.8 */
-#define ENTRY_64            0x200u
-#define LOADER_UNKNOWN      0xffu
-#define PAGE                KIB(4)
-
-#define HEADER_AT offsetof(struct boot_params, hdr)
-
-struct file {
-	const char *path;
-	int fd;
-	uint64_t size;
-};
-
-struct boot {
-	struct file kernel;
-	struct file initrd; /* fd -1: none */
-	const char *cmdline;
-	struct setup_header header;
-	size_t header_size;  /* bytes of it that the kernel has */
-	uint64_t payload_at; /* in the file */
-	uint64_t payload_size;
-	uint64_t load;    /* where it goes */
-	uint64_t run_end; /* behind the last byte that it uses before it knows about RAM */
-	uint64_t initrd_max;
-};
+#define PAGE         KIB(4)
+#define INITRD_ALIGN 16u
 
 static int open_file(struct file *file, const char *what, const char *path, struct cxlvm_error *err)
 {
@@ -74,8 +40,8 @@ static int open_file(struct file *file, const char *what, const char *path, stru
 	return 0;
 }
 
-static int read_file(const struct file *file, uint64_t offset, void *to, uint64_t size,
-		     struct cxlvm_error *err)
+int boot_read(const struct file *file, uint64_t offset, void *to, uint64_t size,
+	      struct cxlvm_error *err)
 {
 	uint64_t done = 0;
 
@@ -98,93 +64,15 @@ static int read_file(const struct file *file, uint64_t offset, void *to, uint64_
 	return 0;
 }
 
-static int not_a_kernel(const struct boot *boot, struct cxlvm_error *err, const char *why)
+/* Low RAM has to hold everything that the kernel uses at first. */
+static int check_room(struct boot *boot, const struct ram *ram, struct cxlvm_error *err)
 {
-	cxlvm_error_set(err, -ENOEXEC, "'%s' is not a 64-bit Linux bzImage: %s", boot->kernel.path,
-			why);
-	cxlvm_error_hint(err, "use the kernel's arch/x86/boot/bzImage, or /boot/vmlinuz-* of a "
-			      "distribution");
-	return -ENOEXEC;
-}
-
-/* The header, as far as this kernel has one; the rest stays 0. */
-static int read_header(struct boot *boot, struct cxlvm_error *err)
-{
-	struct setup_header *h = &boot->header;
-	const uint64_t least = HEADER_AT + offsetof(struct setup_header, cmdline_size);
-	uint8_t jump_length;
-	char why[96];
-	int code;
-
-	if (boot->kernel.size < least) {
-		snprintf(why, sizeof(why), "%llu bytes, its header alone has %llu",
-			 (unsigned long long)boot->kernel.size, (unsigned long long)least);
-		return not_a_kernel(boot, err, why);
-	}
-	code = read_file(&boot->kernel, HEADER_AT, h,
-			 sizeof(*h) < boot->kernel.size - HEADER_AT ? sizeof(*h)
-								    : boot->kernel.size - HEADER_AT,
-			 err);
-	if (code)
-		return code;
-	if (h->boot_flag != BOOT_FLAG || h->header != HEADER_MAGIC) {
-		snprintf(why, sizeof(why), "0x%08x at offset 0x202, should be 0x%08x (\"HdrS\")",
-			 h->header, HEADER_MAGIC);
-		return not_a_kernel(boot, err, why);
-	}
-	if (h->version < PROTOCOL_MIN) {
-		snprintf(why, sizeof(why), "boot protocol 0x%04x, needed is 0x%04x", h->version,
-			 PROTOCOL_MIN);
-		return not_a_kernel(boot, err, why);
-	}
-	if (!(h->xloadflags & XLF_KERNEL_64) || !(h->loadflags & LOADED_HIGH))
-		return not_a_kernel(boot, err, "it has no 64-bit entry");
-
-	/* The jump over the header tells where it ends: 0x202 and the byte at 0x201. */
-	jump_length = (uint8_t)(h->jump >> 8);
-	boot->header_size = (size_t)0x202 + jump_length - HEADER_AT;
-	if (boot->header_size > sizeof(*h))
-		boot->header_size = sizeof(*h);
-	memset((uint8_t *)h + boot->header_size, 0, sizeof(*h) - boot->header_size);
-	return 0;
-}
-
-/* Where it goes and how much it needs. */
-static int plan_kernel(struct boot *boot, const struct ram *ram, struct cxlvm_error *err)
-{
-	const struct setup_header *h = &boot->header;
-	unsigned int setup = h->setup_sects ? h->setup_sects : SETUP_SECTS_DEFAULT;
 	uint64_t low = ram->blocks[0].size;
-	uint64_t file_end;
-	uint64_t runs_at;
+	bool fits = boot->run_end <= low;
 
-	boot->payload_at = (uint64_t)(setup + 1) * SECTOR;
-	boot->payload_size = (uint64_t)h->syssize * PARAGRAPH;
-	file_end = boot->payload_at + boot->payload_size;
-	if (boot->payload_size <= ENTRY_64)
-		return not_a_kernel(boot, err, "its header announces no code");
-	if (boot->kernel.size < file_end) {
-		cxlvm_error_set(err, -ENOEXEC,
-				"kernel '%s' is truncated: %llu bytes, its header announces %llu",
-				boot->kernel.path, (unsigned long long)boot->kernel.size,
-				(unsigned long long)file_end);
-		cxlvm_error_hint(err, "copy or download it again");
-		return -ENOEXEC;
-	}
-
-	/* A relocatable one moves itself to its preferred address, or stays above it. */
-	boot->load = h->relocatable_kernel || !h->pref_address ? LAYOUT_KERNEL : h->pref_address;
-	runs_at = boot->load;
-	if (h->relocatable_kernel && h->kernel_alignment &&
-	    !(h->kernel_alignment & (h->kernel_alignment - 1)))
-		runs_at = align_up(runs_at, h->kernel_alignment);
-	if (h->relocatable_kernel && h->pref_address > runs_at)
-		runs_at = h->pref_address;
-	boot->run_end = boot->load + boot->payload_size;
-	if (runs_at + h->init_size > boot->run_end)
-		boot->run_end = runs_at + h->init_size;
-	if (boot->load < LAYOUT_KERNEL || boot->load > low || runs_at > low ||
-	    boot->run_end > low) {
+	for (unsigned int i = 0; i < boot->n_segments; i++)
+		fits &= boot->segments[i].base >= LAYOUT_KERNEL && boot->segments[i].base <= low;
+	if (!fits) {
 		cxlvm_error_set(err, -ENOMEM,
 				"kernel '%s' is too large: it needs memory up to 0x%llx, with %llu "
 				"MiB it ends at 0x%llx",
@@ -194,7 +82,6 @@ static int plan_kernel(struct boot *boot, const struct ram *ram, struct cxlvm_er
 				 (unsigned long long)(align_up(boot->run_end, MIB(64)) >> 20));
 		return -ENOMEM;
 	}
-	boot->initrd_max = h->initrd_addr_max ? (uint64_t)h->initrd_addr_max + 1 : 0x38000000;
 	if (boot->initrd_max > low)
 		boot->initrd_max = low;
 	return 0;
@@ -202,7 +89,7 @@ static int plan_kernel(struct boot *boot, const struct ram *ram, struct cxlvm_er
 
 static int check_cmdline(const struct boot *boot, struct cxlvm_error *err)
 {
-	uint64_t max = boot->header.cmdline_size ? boot->header.cmdline_size : 255;
+	uint64_t max = boot->cmdline_max;
 	size_t length = strlen(boot->cmdline);
 
 	if (max > LAYOUT_CMDLINE_MAX - 1)
@@ -231,7 +118,7 @@ static int place_initrd(const struct boot *boot, const struct ram *ram, uint64_t
 			uint64_t *initrd, struct cxlvm_error *err)
 {
 	uint64_t size = boot->initrd.fd >= 0 ? boot->initrd.size : 0;
-	uint64_t start = align_up(boot->run_end, PARAGRAPH);
+	uint64_t start = align_up(boot->run_end, INITRD_ALIGN);
 	uint64_t room;
 
 	if (end > boot->initrd_max)
@@ -268,9 +155,9 @@ int boot_open(const struct vm_config *config, const struct ram *ram, struct boot
 	boot->cmdline = config->append ? config->append : VM_DEFAULT_APPEND;
 	code = open_file(&boot->kernel, "kernel", config->kernel, err);
 	if (!code)
-		code = read_header(boot, err);
+		code = elf_recognize(boot) ? elf_open(boot, err) : bzimage_open(boot, err);
 	if (!code)
-		code = plan_kernel(boot, ram, err);
+		code = check_room(boot, ram, err);
 	if (!code)
 		code = check_cmdline(boot, err);
 	if (!code && config->initrd)
@@ -296,43 +183,39 @@ void boot_close(struct boot *boot)
 	free(boot);
 }
 
-static void add_e820(struct boot_params *params, uint64_t base, uint64_t size, uint32_t type)
-{
-	params->e820_table[params->e820_entries++] = (struct boot_e820_entry){
-		.addr = base,
-		.size = size,
-		.type = type,
-	};
-}
-
-static void fill_params(const struct vm *vm, const struct boot *boot, uint64_t initrd,
-			struct boot_params *params)
+unsigned int boot_memory_map(const struct vm *vm, struct boot_range *ranges)
 {
 	const struct ram *ram = &vm->ram;
+	unsigned int n = 0;
 
-	memset(params, 0, sizeof(*params));
-	memcpy(&params->hdr, &boot->header, boot->header_size);
-	params->hdr.type_of_loader = LOADER_UNKNOWN;
-	params->hdr.code32_start = (uint32_t)boot->load;
-	params->hdr.cmd_line_ptr = LAYOUT_CMDLINE;
-	if (boot->initrd.fd >= 0) {
-		params->hdr.ramdisk_image = (uint32_t)initrd;
-		params->hdr.ramdisk_size = (uint32_t)boot->initrd.size;
-	}
-	params->acpi_rsdp_addr = vm->tables.rsdp.value;
-
-	add_e820(params, 0, LAYOUT_RAM_640K, E820_RAM);
-	add_e820(params, LAYOUT_RAM_640K, LAYOUT_KERNEL - LAYOUT_RAM_640K, E820_RESERVED);
-	add_e820(params, LAYOUT_KERNEL, ram->blocks[0].size - LAYOUT_KERNEL, E820_RAM);
+	ranges[n++] = (struct boot_range){ 0, LAYOUT_RAM_640K, E820_RAM };
+	ranges[n++] = (struct boot_range){ LAYOUT_RAM_640K, LAYOUT_KERNEL - LAYOUT_RAM_640K,
+					   E820_RESERVED };
+	ranges[n++] =
+		(struct boot_range){ LAYOUT_KERNEL, ram->blocks[0].size - LAYOUT_KERNEL, E820_RAM };
 	/* CXL windows are holes: Linux takes them from the CEDT. */
-	add_e820(params, LAYOUT_ECAM_BASE, ecam_size(vm->n_bridges), E820_RESERVED);
+	ranges[n++] =
+		(struct boot_range){ LAYOUT_ECAM_BASE, ecam_size(vm->n_bridges), E820_RESERVED };
 	for (unsigned int i = 1; i < ram->n_blocks; i++)
-		add_e820(params, ram->blocks[i].base.value, ram->blocks[i].size, E820_RAM);
+		ranges[n++] = (struct boot_range){ ram->blocks[i].base.value, ram->blocks[i].size,
+						   E820_RAM };
+	return n;
 }
 
 static void *at(const struct vm *vm, uint64_t base, uint64_t size)
 {
 	return ram_pointer(&vm->ram, (struct cxlvm_gpa){ base }, size);
+}
+
+static int load_segment(const struct vm *vm, const struct boot *boot,
+			const struct boot_segment *segment, struct cxlvm_error *err)
+{
+	uint8_t *to = at(vm, segment->base, segment->size);
+	int code = boot_read(&boot->kernel, segment->offset, to, segment->stored, err);
+
+	if (!code)
+		memset(to + segment->stored, 0, segment->size - segment->stored);
+	return code;
 }
 
 int boot_load(const struct vm *vm, const struct boot *boot, bool huge_pages_1g, struct entry *entry,
@@ -353,11 +236,10 @@ int boot_load(const struct vm *vm, const struct boot *boot, bool huge_pages_1g, 
 	code = place_initrd(boot, &vm->ram,
 			    tables == LAYOUT_PAGING ? vm->ram.blocks[0].size : tables, &initrd,
 			    err);
-	if (!code)
-		code = read_file(&boot->kernel, boot->payload_at,
-				 at(vm, boot->load, boot->payload_size), boot->payload_size, err);
+	for (unsigned int i = 0; !code && i < boot->n_segments; i++)
+		code = load_segment(vm, boot, &boot->segments[i], err);
 	if (!code && boot->initrd.fd >= 0)
-		code = read_file(&boot->initrd, 0, at(vm, initrd, boot->initrd.size),
+		code = boot_read(&boot->initrd, 0, at(vm, initrd, boot->initrd.size),
 				 boot->initrd.size, err);
 	if (code)
 		return code;
@@ -365,9 +247,13 @@ int boot_load(const struct vm *vm, const struct boot *boot, bool huge_pages_1g, 
 	memcpy(at(vm, LAYOUT_CMDLINE, LAYOUT_CMDLINE_MAX), boot->cmdline,
 	       strlen(boot->cmdline) + 1);
 	memcpy(at(vm, LAYOUT_TABLES_BASE, LAYOUT_TABLES_SIZE), vm->tables.data, vm->tables.size);
-	fill_params(vm, boot, initrd, at(vm, LAYOUT_BOOT_PARAMS, sizeof(struct boot_params)));
+	if (boot->pvh)
+		elf_tell(vm, boot, initrd);
+	else
+		bzimage_tell(vm, boot, initrd);
 	entry->page_tables.value = tables;
 	paging_build(vm, huge_pages_1g, at(vm, tables, tables_size), entry->page_tables);
-	entry->address.value = boot->load + ENTRY_64;
+	entry->address.value = boot->entry;
+	entry->pvh = boot->pvh;
 	return 0;
 }

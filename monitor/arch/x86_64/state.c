@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* state.c - the first vCPU at the 64-bit entry of a kernel (Documentation/arch/x86/boot.rst) */
+/*
+ * state.c - the first vCPU at the entry of a kernel: 64 bits (Documentation/arch/x86/boot.rst), or
+ * PVH, 32 bits without paging (Xen: docs/misc/pvh.pandoc)
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -20,6 +23,7 @@
 #define SELECTOR_CODE 0x10u
 #define SELECTOR_DATA 0x18u
 #define GDT_CODE64    0x00af9b000000ffffull
+#define GDT_CODE32    0x00cf9b000000ffffull
 #define GDT_DATA      0x00cf93000000ffffull
 #define GDT_ENTRIES   4u
 
@@ -60,7 +64,8 @@ int state_set_entry(const struct vm *vm, const struct entry *entry, struct cxlvm
 		.type = SEGMENT_CODE_READ_ACCESSED,
 		.present = 1,
 		.s = 1,
-		.l = 1,
+		.l = !entry->pvh,
+		.db = entry->pvh,
 		.g = 1,
 	};
 	const struct kvm_segment data_segment = {
@@ -80,7 +85,8 @@ int state_set_entry(const struct vm *vm, const struct entry *entry, struct cxlvm
 	};
 	struct kvm_regs regs = {
 		.rip = entry->address.value,
-		.rsi = LAYOUT_BOOT_PARAMS,
+		.rsi = entry->pvh ? 0 : LAYOUT_BOOT_PARAMS,
+		.rbx = entry->pvh ? LAYOUT_BOOT_PARAMS : 0,
 		.rsp = LAYOUT_STACK_TOP,
 		.rflags = RFLAGS_RESERVED,
 	};
@@ -91,7 +97,7 @@ int state_set_entry(const struct vm *vm, const struct entry *entry, struct cxlvm
 	int code;
 
 	memset(gdt, 0, GDT_ENTRIES * sizeof(*gdt));
-	gdt[SELECTOR_CODE / 8] = GDT_CODE64;
+	gdt[SELECTOR_CODE / 8] = entry->pvh ? GDT_CODE32 : GDT_CODE64;
 	gdt[SELECTOR_DATA / 8] = GDT_DATA;
 
 	code = kvm_ioctl(fd, KVM_GET_SREGS, (unsigned long)&sregs);
@@ -104,10 +110,13 @@ int state_set_entry(const struct vm *vm, const struct entry *entry, struct cxlvm
 	sregs.gdt.limit = GDT_ENTRIES * sizeof(*gdt) - 1;
 	sregs.idt.base = 0;
 	sregs.idt.limit = 0;
-	sregs.cr0 = CR0_PG | CR0_ET | CR0_PE;
-	sregs.cr3 = entry->page_tables.value;
-	sregs.cr4 = CR4_PAE;
-	sregs.efer = EFER_LME | EFER_LMA;
+	sregs.cr0 = CR0_ET | CR0_PE;
+	if (!entry->pvh) {
+		sregs.cr0 |= CR0_PG;
+		sregs.cr3 = entry->page_tables.value;
+		sregs.cr4 = CR4_PAE;
+		sregs.efer = EFER_LME | EFER_LMA;
+	}
 	code = kvm_ioctl(fd, KVM_SET_SREGS, (unsigned long)&sregs);
 	if (code >= 0)
 		code = kvm_ioctl(fd, KVM_SET_REGS, (unsigned long)&regs);

@@ -55,10 +55,11 @@ int snapshot_save(const struct vm *vm, struct snapshot **snapshot, struct cxlvm_
 int snapshot_restore(const struct vm *vm, const struct snapshot *snapshot, struct cxlvm_error *err);
 void snapshot_free(struct snapshot *snapshot);
 
-/* state.c: the first vCPU at the 64-bit entry of a kernel, and the memory type of all of them. */
+/* state.c: the first vCPU at the entry of a kernel, and the memory type of all of them. */
 struct entry {
 	struct cxlvm_gpa address;
 	struct cxlvm_gpa page_tables;
+	bool pvh; /* 32 bits without paging, RBX leads to the start info; else 64 bits, RSI */
 };
 
 int state_set_entry(const struct vm *vm, const struct entry *entry, struct cxlvm_error *err);
