@@ -171,7 +171,9 @@ bool device_options_parse(struct parser *parser, const char *value)
 	char *word;
 
 	if (config->n_devices == CXLVM_WINDOWS_MAX)
-		return parse_refuse(parser, "more than %d devices", CXLVM_WINDOWS_MAX);
+		return parse_refuse(parser,
+				    "more than %d devices\n  hint: each needs a window of its own",
+				    CXLVM_WINDOWS_MAX);
 	rest = strdup(value);
 	if (!rest)
 		return parse_refuse(parser, "no memory");

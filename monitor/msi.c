@@ -30,16 +30,22 @@ int msi_reserve(struct msi *msi, unsigned int n, struct cxlvm_error *err)
 	int routes = kvm_check(msi->kvm, KVM_CAP_IRQ_ROUTING);
 
 	if (kvm_check(msi->kvm, KVM_CAP_IRQFD) <= 0 || routes <= (int)ARCH_FIXED_ROUTES)
-		return cxlvm_error_set(err, -EOPNOTSUPP,
-				       "KVM offers no interrupts by eventfd (KVM_CAP_IRQFD, "
-				       "KVM_CAP_IRQ_ROUTING)");
-	if (n > (unsigned int)routes - ARCH_FIXED_ROUTES - first)
-		return cxlvm_error_set(err, -ENOSPC,
-				       "%u interrupt vectors more than %u are too many for KVM, "
-				       "which has %u",
-				       n, first, (unsigned int)routes - ARCH_FIXED_ROUTES);
+		goto missing;
+	if (n > (unsigned int)routes - ARCH_FIXED_ROUTES - first) {
+		cxlvm_error_set(err, -ENOSPC,
+				"%u interrupt vectors more than %u are too many for KVM, which has "
+				"%u",
+				n, first, (unsigned int)routes - ARCH_FIXED_ROUTES);
+		cxlvm_error_hint(err, "use fewer devices");
+		return -ENOSPC;
+	}
 	msi->n_vectors += n;
 	return (int)first;
+missing:
+	cxlvm_error_set(err, -EOPNOTSUPP,
+			"KVM offers no interrupts by eventfd (KVM_CAP_IRQFD, KVM_CAP_IRQ_ROUTING)");
+	cxlvm_error_hint(err, "use a newer kernel");
+	return -EOPNOTSUPP;
 }
 
 int msi_start(struct msi *msi, struct cxlvm_error *err)

@@ -19,6 +19,8 @@ kernel_with() {
 
 prepare() {
 	sh "$PAYLOAD_TOOL" build "$F/payload"
+	sh "$PAYLOAD_TOOL" tests "$F/guest"
+	gcc -std=c11 -O2 -shared -fPIC -o "$F/no_capability.so" tests/monitor/no_capability.c
 	echo 'this is no kernel' >"$F/text"
 	head -c 100000 /dev/zero >"$F/zeros"
 	: >"$F/empty"
@@ -87,6 +89,44 @@ memory_file_kept() {
 	want_equal "content" 'my only copy' "$(head -n 1 "$F/kept")"
 }
 
+# elf_with OFFSET HEX OUT - a copy of the ELF kernel with some bytes changed
+elf_with() {
+	cp "$F/guest.elf" "$F/payload.kept"
+	mv "$F/payload" "$F/payload.image"
+	mv "$F/payload.kept" "$F/payload"
+	kernel_with "$@"
+	mv "$F/payload.image" "$F/payload"
+}
+
+# a KVM that lacks one capability: number, and what the message says
+no_capability() {
+	refused 1 "$2" -- env LD_PRELOAD="$F/no_capability.so" NO_CAPABILITY="$1" \
+		"$CXLVM" run --kernel "$F/payload" --device $DEVICE
+}
+
+many_devices() {
+	set --
+	for _ in $(seq 33); do
+		set -- "$@" --device $DEVICE
+	done
+	refused 2 'more than 32 devices' -- "$CXLVM" plan "$@"
+}
+
+# 32 windows of 1 GiB need more than 34 bits
+too_many_for_the_width() {
+	set --
+	for _ in $(seq 32); do
+		set -- "$@" --device sim,size=1G
+	done
+	refused 1 'address width|address bits' -- "$CXLVM" plan --phys-bits 34 "$@"
+}
+
+console_that_is_none() {
+	on_scene sh -c '"$1" run --kernel "$2" --memory 128M --append test=hello --time-limit 30 \
+		0<&- 1>&- 2>"$3"' sh "$CXLVM" "$F/guest" "$F/closed.err"
+	want_equal "exit status without standard input and output" 0 "$rc"
+}
+
 K="--kernel $F/payload"
 prepare
 # shellcheck disable=SC2086 # $K is two words
@@ -113,6 +153,18 @@ prepare
 	check "kernel: too large for the memory" refused 1 \
 		'large.*too large.*0x40100000.*512 MiB.*0x20000000' 'more --memory.*[0-9]+M' -- \
 		"$CXLVM" run --kernel "$F/large" --memory 512M
+	elf_with 18 '03 00' "$F/elf-machine"
+	check "kernel: an ELF file for another machine" refused 1 'elf-machine.*another machine' 'bzImage' \
+		-- "$CXLVM" run --kernel "$F/elf-machine"
+	elf_with 56 'ff ff' "$F/elf-headers"
+	check "kernel: an ELF file with too many headers" refused 1 'elf-headers.*too many' -- \
+		"$CXLVM" run --kernel "$F/elf-headers"
+	head -c 5000 "$F/guest.elf" >"$F/elf-cut"
+	check "kernel: an ELF file that is truncated" refused 1 'elf-cut.*truncated' -- \
+		"$CXLVM" run --kernel "$F/elf-cut"
+	cp "$CXLVM" "$F/elf-program"
+	check "kernel: an ELF file without a PVH entry" refused 1 'elf-program.*not.*PVH' 'CONFIG_PVH' -- \
+		"$CXLVM" run --kernel "$F/elf-program"
 	check "initrd: no such file" refused 1 'missing.*no such file' -- \
 		"$CXLVM" run $K --initrd "$F/missing"
 	check "initrd: does not fit" refused 1 'initrd.*209715200 bytes.*not fit' '--memory' -- \
@@ -183,6 +235,13 @@ prepare
 	check "address width: rubbish" refused 2 'phys-bits.*wide' -- "$CXLVM" run $K --phys-bits wide
 	check "time limit: rubbish" refused 2 'time-limit.*soon' -- "$CXLVM" run $K --time-limit soon
 	check "time limit: 0" refused 2 'time-limit.*0' -- "$CXLVM" run $K --time-limit 0
+	check "cpus: 0" refused 2 'cpus.*0.*virtual CPUs' '1 to 255' -- "$CXLVM" run $K --cpus 0
+	check "cpus: too many" refused 2 'cpus.*256' -- "$CXLVM" run $K --cpus 256
+	check "memory: leaves no room for the window" refused 1 \
+		'(address|window).*0x1000000000|36 (address )?bits' -- \
+		"$CXLVM" plan --memory 60G --phys-bits 36 --device sim,size=8G
+	check "more than 32 devices" many_devices
+	check "more devices than the address width carries" too_many_for_the_width
 	check "unknown option" refused 2 '--colour' -- "$CXLVM" run $K --colour blue
 	check "option without value" refused 2 '--memory' -- "$CXLVM" run $K --memory
 	check "an argument that belongs to no option" refused 2 'stray' -- "$CXLVM" run $K stray
@@ -192,6 +251,14 @@ prepare
 check "a refused start leaves no memory file behind" no_memory_file_left
 check "a refused start does not touch a memory file that was there" memory_file_kept
 check "plan makes no memory file" plan_leaves_nothing
+if reason=$(have_kvm); then
+	check "KVM without immediate exit" no_capability 136 'KVM_CAP_IMMEDIATE_EXIT is missing'
+	check "KVM without interrupt controllers" no_capability 0 'KVM_CAP_IRQCHIP is missing'
+	check "KVM without interrupts by eventfd" no_capability 32 'KVM_CAP_IRQFD'
+	check "no standard input and output" console_that_is_none
+else
+	skip "a KVM that lacks something" "$reason"
+fi
 if [ "$(id -u)" = 0 ]; then
 	check "/dev/kvm is no KVM" no_kvm_device
 	check "/dev/kvm: no permission" no_kvm_permission
