@@ -274,6 +274,28 @@ static void test_halt(void)
 		__asm__ volatile("hlt");
 }
 
+/* For ./dev bench monitor, which measures from outside between the two words. */
+static void test_register_reads(void)
+{
+	u64 at = devices[0].hdm + HDM_CONTROL;
+	u64 count = parameter("count");
+
+	say("guest: begin");
+	for (u64 i = 0; i < count; i++)
+		read32(at);
+	say("guest: end");
+}
+
+static void test_empty_exits(void)
+{
+	u64 count = parameter("count");
+
+	say("guest: begin");
+	for (u64 i = 0; i < count; i++)
+		in8(0x80);
+	say("guest: end");
+}
+
 /* What comes in goes out, until a q. */
 static void test_echo(void)
 {
@@ -316,6 +338,8 @@ const struct test tests[] = {
 	{ "triple-fault", test_triple_fault },
 	{ "forever", test_forever },
 	{ "halt", test_halt },
+	{ "register-reads", test_register_reads },
+	{ "empty-exits", test_empty_exits },
 	{ "echo", test_echo },
 	{ "noise", test_noise },
 	{ NULL, NULL },

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the monitor costs: from its start to the guest's first word, what it keeps in memory, an
+ * access to a trapped register beside an empty exit, a reset. Each pass starts machines with the
+ * guest of tests/guest, so it needs /dev/kvm, and is run in the repository's root.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define GUEST    "/tmp/cxlvm-bench-guest"
+#define ACCESSES 20000
+
+struct context {
+	char cxlvm[4096]; /* beside this program */
+};
+
+struct machine {
+	pid_t pid;
+	FILE *console;
+	uint64_t started;
+};
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "bench: %s\n", what);
+	exit(1);
+}
+
+static void start(const struct context *context, struct machine *machine, const char *append,
+		  const char *control)
+{
+	int fds[2];
+
+	if (pipe(fds))
+		fail("no pipe");
+	machine->started = bench_now();
+	machine->pid = fork();
+	if (machine->pid < 0)
+		fail("no process");
+	if (machine->pid == 0) {
+		dup2(fds[1], STDOUT_FILENO);
+		/* What it says about resets and its end is nothing new. */
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(127);
+		close(fds[0]);
+		close(fds[1]);
+		execl(context->cxlvm, "cxlvm", "run", "--kernel", GUEST, "--memory", "256M",
+		      "--device", "sim,size=256M", "--append", append, "--time-limit", "60",
+		      control ? "--control" : NULL, control, NULL);
+		_exit(127);
+	}
+	close(fds[1]);
+	machine->console = fdopen(fds[0], "r");
+}
+
+/* When the guest says so: the time. */
+static uint64_t await(struct machine *machine, const char *word)
+{
+	char line[256];
+
+	while (fgets(line, sizeof(line), machine->console))
+		if (!strncmp(line, word, strlen(word)))
+			return bench_now();
+	fail("the guest did not say what it should; is there a /dev/kvm?");
+	return 0;
+}
+
+static void stop(struct machine *machine, struct rusage *usage)
+{
+	struct rusage own;
+
+	kill(machine->pid, SIGTERM);
+	wait4(machine->pid, NULL, 0, usage ? usage : &own);
+	fclose(machine->console);
+}
+
+static double start_wall(void *context, unsigned int argument)
+{
+	struct machine machine;
+	uint64_t end;
+
+	(void)argument;
+	start(context, &machine, "test=halt", NULL);
+	end = await(&machine, "guest: waiting");
+	stop(&machine, NULL);
+	return (double)(end - machine.started) / 1000;
+}
+
+/* All of the process: its end and the guest's few instructions are in it. */
+static double start_cpu(void *context, unsigned int argument)
+{
+	struct machine machine;
+	struct rusage usage;
+
+	(void)argument;
+	start(context, &machine, "test=halt", NULL);
+	await(&machine, "guest: waiting");
+	stop(&machine, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+/* Besides guest RAM and device memory, which are shared: RssAnon and RssFile. */
+static double resident(void *context, unsigned int argument)
+{
+	struct machine machine;
+	unsigned long sum = 0;
+	char path[64], line[256];
+	FILE *status;
+
+	(void)argument;
+	start(context, &machine, "test=halt", NULL);
+	await(&machine, "guest: waiting");
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)machine.pid);
+	status = fopen(path, "r");
+	while (status && fgets(line, sizeof(line), status)) {
+		unsigned long kib;
+
+		if (sscanf(line, "RssAnon: %lu", &kib) == 1 ||
+		    sscanf(line, "RssFile: %lu", &kib) == 1)
+			sum += kib;
+	}
+	if (status)
+		fclose(status);
+	stop(&machine, NULL);
+	return (double)sum;
+}
+
+/* Between two words of the guest lie so many accesses. */
+static double accesses(const struct context *context, const char *what)
+{
+	struct machine machine;
+	char append[64];
+	uint64_t begin, end;
+
+	snprintf(append, sizeof(append), "test=%s count=%x", what, ACCESSES);
+	start(context, &machine, append, NULL);
+	begin = await(&machine, "guest: begin");
+	end = await(&machine, "guest: end");
+	stop(&machine, NULL);
+	return (double)(end - begin) / ACCESSES;
+}
+
+static double register_reads(void *context, unsigned int argument)
+{
+	(void)argument;
+	return accesses(context, "register-reads");
+}
+
+static double empty_exits(void *context, unsigned int argument)
+{
+	(void)argument;
+	return accesses(context, "empty-exits");
+}
+
+/* From the command to the answer, which comes when the guest runs again. */
+static double reset(void *opaque, unsigned int argument)
+{
+	const struct context *context = opaque;
+	char socket[64], command[4400];
+	struct machine machine;
+	uint64_t begin;
+
+	(void)argument;
+	snprintf(socket, sizeof(socket), "/tmp/cxlvm-bench-%d", (int)getpid());
+	start(context, &machine, "test=halt", socket);
+	await(&machine, "guest: waiting");
+	snprintf(command, sizeof(command), "%s ctl %s reset", context->cxlvm, socket);
+	begin = bench_now();
+	if (system(command))
+		fail("the machine could not be reset");
+	begin = bench_now() - begin;
+	stop(&machine, NULL);
+	return (double)begin / 1000;
+}
+
+int main(int argc, char **argv)
+{
+	static struct bench_case cases[] = {
+		{ .name = "start to the guest's first word", .unit = "us", .run = start_wall },
+		{ .name = "CPU time of start and end", .unit = "us", .run = start_cpu },
+		{ .name = "resident memory", .unit = "KiB", .run = resident, .at_most = 3072 },
+		{ .name = "trapped register read", .unit = "ns", .run = register_reads },
+		{ .name = "empty exit", .unit = "ns", .run = empty_exits },
+		{ .name = "reset to running", .unit = "us", .run = reset },
+	};
+	static const struct bench_ratio ratios[] = {
+		{ .name = "register read over empty exit",
+		  .over = "trapped register read",
+		  .under = "empty exit",
+		  .factor = 1,
+		  .at_most = 1.2 },
+	};
+	static struct context context;
+	struct bench bench = {
+		.name = "monitor",
+		.cases = cases,
+		.n_cases = sizeof(cases) / sizeof(cases[0]),
+		.ratios = ratios,
+		.n_ratios = sizeof(ratios) / sizeof(ratios[0]),
+		.context = &context,
+		.notes =
+			"256 MiB of RAM and a sim device; the guest is that of tests/guest, without a "
+			"kernel to copy.\nResident memory is that besides guest RAM and device memory. "
+			"The lookup alone: ./dev bench engine.\n",
+	};
+	ssize_t n = readlink("/proc/self/exe", context.cxlvm, sizeof(context.cxlvm) - 32);
+	char *folder;
+
+	/* BUILD/bench/bench_monitor, BUILD/cli/cxlvm */
+	if (n <= 0)
+		fail("where is this program?");
+	for (int i = 0; i < 2; i++) {
+		folder = strrchr(context.cxlvm, '/');
+		*folder = 0;
+	}
+	strcat(context.cxlvm, "/cli/cxlvm");
+	if (system("sh tests/guest/payload.sh tests " GUEST))
+		fail("the guest could not be made");
+	bench_run(&bench);
+	bench_print(&bench, argc > 1 && !strcmp(argv[1], "--json"));
+	unlink(GUEST);
+	unlink(GUEST ".elf");
+	return 0;
+}
