@@ -329,11 +329,12 @@ int vm_reset_done(struct vm *vm, unsigned int i, enum cxlvm_reset_kind kind, int
 {
 	struct vm_device *device = &vm->devices[i];
 	struct cxlvm_error mine = CXLVM_ERROR_INIT;
-	unsigned int events = device->recorder.n_events;
+	unsigned int events;
 	struct vm_snapshot before;
 	int ret;
 
 	verb_begin(vm, VERB_RESET_DONE, &before);
+	events = device->recorder.n_events;
 	vm->board.kind = kind;
 	/* Done without prepare prepares first; what a failure then leaves is that state. */
 	if (before.devices[i].enabled) {

@@ -57,6 +57,19 @@ declarations() {
 	[ ! -s "$WORK/twice" ] || fail "declared twice: $(cat "$WORK/twice")"
 }
 
+# P7: nothing of the engine, transports apart, reaches a device but by the operations it is given;
+# close is for the dma-bufs it was handed
+engine_symbols() {
+	find "$build/src/libcxlvm-static.a.p" -name '*.o' ! -name 'vfio_sim_*' \
+		! -name 'vfio_user_*' ! -name 'vfio_map_file*' >"$WORK/engine"
+	grep -q passthrough_program "$WORK/engine" || fail "where are the objects?"
+	xargs nm -u <"$WORK/engine" | awk 'NF == 2 { print $2 }' | sort -u >"$WORK/undefined"
+	want_text "what the engine needs" '^memcpy' "$WORK/undefined"
+	calls='open|openat|p?read|p?write|ioctl|mmap|munmap|send|recv|sendmsg|recvmsg'
+	want_no_text "what the engine needs" \
+		"^($calls|printf|puts|fprintf|exit|_exit|abort|pthread_.*)(64)?\$" "$WORK/undefined"
+}
+
 map_equals_headers() {
 	mapped >"$WORK/mapped"
 	sort -c "$WORK/mapped"
@@ -132,6 +145,12 @@ STATIC=$LIBDIR/libcxlvm.a
 declarations
 check "installs both libraries and all headers" install_it
 check "the headers' declarations are all understood" declarations
+if [ "$sanitizers" = none ]; then
+	check "p7 w18 the engine reaches devices by its operations only" engine_symbols
+else
+	skip "p7 w18 the engine reaches devices by its operations only" \
+		"sanitizers need calls of their own"
+fi
 check "src/libcxlvm.map lists the public functions" map_equals_headers
 check "the shared library exports them, with their version, and nothing else" shared_exports
 check "the static library is one object that shows nothing else" static_symbols

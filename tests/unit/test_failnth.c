@@ -268,6 +268,21 @@ static int wakeup(struct vm *vm, struct cxlvm_error *err)
 	return by_verbs(vm, CXLVM_RESET_WAKEUP, err);
 }
 
+/* The reset left Memory Space off: who fails has to leave it so. */
+static int bus_with_memory_space_off(struct vm *vm, struct cxlvm_error *err)
+{
+	struct test_device *below = &vm->devices[0].below;
+	uint8_t command[2];
+	int ret = vm_reset_prepare(vm, 0, CXLVM_RESET_BUS, err);
+
+	if (ret)
+		return ret;
+	assert_int_equal(below->ops->read(below->device, 7, 4, command, 2), 0);
+	command[0] &= 0xfd;
+	assert_int_equal(below->ops->write(below->device, 7, 4, command, 2), 0);
+	return vm_reset_done(vm, 0, CXLVM_RESET_BUS, CXLVM_RESET_RESULT_UNKNOWN, err);
+}
+
 /* By config writes, which cannot fail for the guest. */
 static int function_by_write(struct vm *vm, struct cxlvm_error *err)
 {
@@ -310,6 +325,7 @@ static const struct way {
 	{ "CXL reset", cxl, 4 },
 	{ "hot reset", hot, 4 },
 	{ "bus reset", bus, 4 },
+	{ "bus reset that leaves Memory Space off", bus_with_memory_space_off, 5 },
 	{ "wakeup", wakeup, 5 },
 	{ "function reset by config write", function_by_write, 4 },
 	{ "CXL reset by config write", cxl_by_write, 4 },

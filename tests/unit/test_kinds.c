@@ -84,6 +84,40 @@ static void rst_each_kind_takes_the_memory_and_brings_it_back(void **state)
 	}
 }
 
+/* 10.2: kernel 2 does not write caches back, so we do, before a reset of a device that runs. */
+static void w34_caches_are_written_back_before_a_reset(void **state)
+{
+	static const uint8_t write_back[] = { 0x02, 0x00 };
+	struct vm *vm = started(state);
+	const struct journal *journal = &vm->board.journal;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all_kinds); i++) {
+		bool wanted =
+			all_kinds[i] != CXLVM_RESET_LOW_POWER && all_kinds[i] != CXLVM_RESET_WAKEUP;
+		unsigned int asked = 0;
+		bool disabled = false;
+
+		journal_clear(&vm->board.journal);
+		assert_int_equal(vm_reset_prepare(vm, 0, all_kinds[i], NULL), 0);
+		for (size_t n = 0; n < journal->n; n++) {
+			const struct journal_entry *entry = &journal->entries[n];
+
+			disabled = disabled || entry->call == CALL_DISABLE;
+			if (entry->call != CALL_WRITE || entry->offset != CONTROL2)
+				continue;
+			assert_memory_equal(entry->data, write_back, 2);
+			/* first nobody reaches the memory any more */
+			assert_true(disabled);
+			asked++;
+		}
+		assert_int_equal(asked, wanted && vm->variant->kernel == 2);
+		if (mirrors_bridge(all_kinds[i]))
+			board_reset_bridges(&vm->board);
+		assert_int_equal(vm_reset_done(vm, 0, all_kinds[i], 0, NULL), 0);
+	}
+	vm_stop(vm);
+}
+
 /* RST-1 for each kind. */
 static void rst1_100_resets_of_each_kind(void **state)
 {
@@ -377,6 +411,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_ALL(rst_each_kind_takes_the_memory_and_brings_it_back),
+		TEST_FAKE(w34_caches_are_written_back_before_a_reset),
 		TEST_ALL(rst1_100_resets_of_each_kind),
 		TEST_ALL(rst_memory_enable_by_kind),
 		TEST_ALL(rst_nested_kinds),

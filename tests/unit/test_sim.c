@@ -152,7 +152,7 @@ static bool find_mapping(const void *address, struct mapping *mapping)
 	return found;
 }
 
-static void map1_shared_untouched_not_dumped_not_inherited(void **state)
+static void map1_w35_shared_untouched_not_dumped_not_inherited(void **state)
 {
 	struct cxlvm_sim_config config = good();
 	struct cxlvm_map_request request = { .size = FAKE_MEMORY_SIZE,
@@ -510,7 +510,7 @@ int main(void)
 		cmocka_unit_test(sim_refuses_bad_options),
 		cmocka_unit_test(sim_cannot_open_a_file_that_cannot_be),
 		cmocka_unit_test(sim_memory_is_the_file),
-		cmocka_unit_test(map1_shared_untouched_not_dumped_not_inherited),
+		cmocka_unit_test(map1_w35_shared_untouched_not_dumped_not_inherited),
 		cmocka_unit_test(content_after_a_reset_by_generation),
 		cmocka_unit_test(dma_copies_guest_memory),
 		cmocka_unit_test(dma_stays_inside_what_is_mapped),
