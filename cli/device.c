@@ -39,6 +39,7 @@ static void help(FILE *to)
 	      "  --size SIZE         CXL memory, a multiple of 256M; default 1G\n"
 	      "  --memory-file PATH  keep it in this file; made if missing\n"
 	      "  --serial NUMBER     device serial number\n"
+	      "  --expose-memory bar the CXL memory is BAR 4 as well; its size a power of two\n"
 	      "  --control PATH      statistics and faults, as JSON lines on this socket\n"
 	      "  --trace PATTERN     print messages of these commands, for example '*' or 'DMA_*'\n"
 	      "  --help              this text\n",
@@ -93,7 +94,12 @@ static bool parse_option(struct request *request, const char *name, const char *
 		request->control = value;
 	else if (!strcmp(name, "trace"))
 		request->trace = value;
-	else if (!strcmp(name, "size")) {
+	else if (!strcmp(name, "expose-memory")) {
+		if (strcmp(value, "bar"))
+			return refuse("--expose-memory is not known:", value,
+				      "--expose-memory bar");
+		request->config.expose_memory_bar = true;
+	} else if (!strcmp(name, "size")) {
 		if (!parse_size(value, &request->config.memory_size))
 			return refuse("--size is not a size:", value,
 				      "a multiple of 256 MiB, for example --size 1G");
@@ -106,7 +112,7 @@ static bool parse_option(struct request *request, const char *name, const char *
 static bool is_option(const char *name, size_t size)
 {
 	static const char *const names[] = {
-		"socket", "memory-file", "control", "trace", "size", "serial",
+		"socket", "memory-file", "control", "trace", "size", "serial", "expose-memory",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -87,6 +87,11 @@ struct cxlvm_server_config {
 	const char *memory_file;
 	uint64_t serial; /* PCI device serial number */
 	/*
+	 * The memory is BAR 4 as well, for clients that cannot route a CXL fixed memory window;
+	 * MSI-X is in BAR 3 then. memory_size must be a power of two.
+	 */
+	bool expose_memory_bar;
+	/*
 	 * Optional. Called from within cxlvm_server_step, on its thread; texts are valid during the
 	 * call and hold what a client sent only as numbers.
 	 */

@@ -109,6 +109,7 @@ void vu_accelerator_power_on(struct cxlvm_server *server)
 	(void)swdev_init(&server->dev, &settings);
 	(void)kernel_shape_init(&server->shape, &server->dev, GENERATION, server->shape.page_size);
 	kernel_shape_open(&server->shape);
+	vu_expose_reset(server);
 	vu_accelerator_show_ready(server);
 }
 
@@ -190,7 +191,9 @@ int vu_accelerator_step(struct cxlvm_server *server)
 		vu_client_send_dma(server);
 	if (!left || access->state == VU_DMA_NONE || access->state == VU_DMA_ANSWERED)
 		return left ? 0 : -1;
-	/* The client is waited for: it answers, takes what waits to be sent, or is given up. */
+	/* No room to ask: the client takes what was sent before, which the descriptor tells. */
+	if (access->state == VU_DMA_WAITING)
+		return -1;
 	now = server_now();
 	if (now < access->deadline)
 		return (int)(access->deadline - now);
@@ -198,25 +201,35 @@ int vu_accelerator_step(struct cxlvm_server *server)
 	return 0;
 }
 
-bool vu_accelerator_is_memory(uint32_t index)
+/* The region of the device that is behind a region of the client. */
+static uint32_t region_behind(const struct cxlvm_server *server, uint32_t region)
 {
-	return index == SHAPE_REGION_MEMORY;
+	return server->config.expose_memory_bar ? vu_expose_region(region) : region;
+}
+
+bool vu_accelerator_is_memory(const struct cxlvm_server *server, uint32_t index)
+{
+	return region_behind(server, index) == SHAPE_REGION_MEMORY;
 }
 
 int vu_accelerator_region_info(struct cxlvm_server *server, uint32_t index, uint8_t *buf,
 			       size_t len, size_t *needed)
 {
-	int ret = kernel_shape_region_info(&server->shape, index, buf, len, needed);
+	int ret = kernel_shape_region_info(&server->shape, region_behind(server, index), buf, len,
+					   needed);
 	uint32_t flags;
 
 	if (ret)
 		return ret;
+	put_le32(buf + UAPI_REGION_INDEX, index);
 	/* The kernel's place in its file; here memory begins at 0 of its own. */
 	put_le64(buf + UAPI_REGION_OFFSET, 0);
 	flags = get_le32(buf + UAPI_REGION_FLAGS);
-	/* Registers are in no file, so no part of a BAR can be mapped. */
+	/* BARs carry no type, and registers are in no file that could be mapped. */
 	if (index < UAPI_REGION_INDEX_ROM) {
-		flags &= ~(UAPI_REGION_FLAG_MMAP | UAPI_REGION_FLAG_CAPS);
+		flags &= ~UAPI_REGION_FLAG_CAPS;
+		if (!vu_accelerator_is_memory(server, index))
+			flags &= ~UAPI_REGION_FLAG_MMAP;
 		put_le32(buf + UAPI_REGION_CAP_OFFSET, 0);
 		put_le32(buf + UAPI_REGION_ARGSZ, UAPI_REGION_SIZE);
 		*needed = UAPI_REGION_SIZE;
@@ -227,10 +240,11 @@ int vu_accelerator_region_info(struct cxlvm_server *server, uint32_t index, uint
 	return 0;
 }
 
+/* region is the device's. */
 static int check_access(struct cxlvm_server *server, uint32_t region, uint64_t offset, uint32_t len)
 {
 	uint8_t info[UAPI_REGION_SIZE];
-	size_t needed;
+	size_t needed, cut = len;
 	int ret = kernel_shape_region_info(&server->shape, region, info, sizeof(info), &needed);
 
 	if (ret)
@@ -238,42 +252,48 @@ static int check_access(struct cxlvm_server *server, uint32_t region, uint64_t o
 	if (!len || len > SERVER_DATA_MAX ||
 	    !range_fits(offset, len, get_le64(info + UAPI_REGION_BYTES)))
 		return -EINVAL;
-	return 0;
-}
-
-static int check_memory(struct cxlvm_server *server, uint64_t offset, uint32_t len)
-{
-	size_t cut = len;
-	int ret = kernel_shape_memory_access(&server->shape, offset, &cut);
-
-	return ret ? ret : cut < len ? -EIO : 0;
+	/* It lies inside, so nothing is cut. */
+	return region == SHAPE_REGION_MEMORY
+		       ? kernel_shape_memory_access(&server->shape, offset, &cut)
+		       : 0;
 }
 
 int vu_accelerator_read(struct cxlvm_server *server, uint32_t region, uint64_t offset, void *buf,
 			uint32_t len)
 {
-	int ret = check_access(server, region, offset, len);
+	bool config = region == UAPI_REGION_INDEX_CONFIG;
+	int ret;
 
-	if (ret || !vu_accelerator_is_memory(region))
-		return ret ? ret : kernel_shape_read(&server->shape, region, offset, buf, len);
-	ret = check_memory(server, offset, len);
-	return ret ? ret : memory_read(server, offset, buf, len);
+	region = region_behind(server, region);
+	ret = check_access(server, region, offset, len);
+	if (ret)
+		return ret;
+	if (region == SHAPE_REGION_MEMORY)
+		return memory_read(server, offset, buf, len);
+	ret = kernel_shape_read(&server->shape, region, offset, buf, len);
+	if (!ret && config && server->config.expose_memory_bar)
+		vu_expose_config_read(server, offset, buf, len);
+	return ret;
 }
 
 int vu_accelerator_write(struct cxlvm_server *server, uint32_t region, uint64_t offset,
 			 const void *buf, uint32_t len)
 {
-	int ret = check_access(server, region, offset, len);
+	bool config = region == UAPI_REGION_INDEX_CONFIG;
+	int ret;
 
+	region = region_behind(server, region);
+	ret = check_access(server, region, offset, len);
 	if (ret)
 		return ret;
-	if (vu_accelerator_is_memory(region)) {
-		ret = check_memory(server, offset, len);
-		return ret ? ret : memory_write(server, offset, buf, len);
-	}
+	if (region == SHAPE_REGION_MEMORY)
+		return memory_write(server, offset, buf, len);
 	ret = kernel_shape_write(&server->shape, region, offset, buf, len);
+	if (ret || !config)
+		return ret;
 	/* A function-level reset is a config write. */
-	if (!ret && region == UAPI_REGION_INDEX_CONFIG)
-		vu_accelerator_show_ready(server);
-	return ret;
+	vu_accelerator_show_ready(server);
+	if (server->config.expose_memory_bar)
+		vu_expose_config_write(server, offset, buf, len);
+	return 0;
 }

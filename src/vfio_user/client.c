@@ -225,35 +225,41 @@ static void wait_for(struct cxlvm_server *server, struct vu_channel *channel, bo
 	channel->waits_for = event.events;
 }
 
+/*
+ * Take messages and send their answers, in turn: what was sent makes room. 0: no whole message is
+ * left; -EAGAIN: the client has to take answers first, some are waiting; or an errno.
+ */
+static int take_and_send(struct cxlvm_server *server, struct vu_channel *channel)
+{
+	for (;;) {
+		int taken = take_messages(server, channel);
+		int sent = vu_output_flush(&channel->output, channel->fd);
+
+		if (sent && sent != -EAGAIN)
+			return sent;
+		if (taken != -EAGAIN || sent)
+			return taken;
+	}
+}
+
 /* Why a channel cannot go on; NULL: it can. */
 static const char *channel_step(struct cxlvm_server *server, struct vu_channel *channel, bool *came)
 {
 	int ret = vu_output_flush(&channel->output, channel->fd);
 	ssize_t n = -EAGAIN;
 
-	if (ret && ret != -EAGAIN)
-		return "it closed the connection";
 	/* What waited for room, then what is new. */
-	ret = take_messages(server, channel);
+	if (!ret || ret == -EAGAIN)
+		ret = take_and_send(server, channel);
 	if (!ret && !server->client.leaving) {
 		n = vu_stream_receive(&channel->stream);
 		if (n > 0)
-			ret = take_messages(server, channel);
+			ret = take_and_send(server, channel);
 	}
 	*came |= n > 0;
-	if (!n || (n < 0 && n != -EAGAIN))
-		return "it closed the connection";
-	if (ret && ret != -EAGAIN)
+	if (ret == -EPROTO || n == -EPROTO)
 		return "it sent a message that is none: size or type cannot be";
-	n = vu_output_flush(&channel->output, channel->fd);
-	/* All went out: there is room again, for what was received or for what comes. */
-	while (!n && ret == -EAGAIN) {
-		ret = take_messages(server, channel);
-		n = vu_output_flush(&channel->output, channel->fd);
-	}
-	if (ret && ret != -EAGAIN)
-		return "it sent a message that is none: size or type cannot be";
-	if (n && n != -EAGAIN)
+	if (!n || (n < 0 && n != -EAGAIN) || (ret && ret != -EAGAIN))
 		return "it closed the connection";
 	wait_for(server, channel, !ret);
 	return NULL;

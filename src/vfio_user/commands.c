@@ -97,7 +97,8 @@ static int get_region_info(struct cxlvm_server *server, struct vu_request *reque
 		return ret;
 	request->reply_size = needed <= room ? (uint32_t)needed : UAPI_REGION_SIZE;
 	/* The descriptor goes with the complete answer: clients look for it there only. */
-	if (vu_accelerator_is_memory(index) && needed <= room && server->client.caps.max_msg_fds)
+	if (vu_accelerator_is_memory(server, index) && needed <= room &&
+	    server->client.caps.max_msg_fds)
 		request->reply_fd = server->memory.fd;
 	return 0;
 }

@@ -50,6 +50,14 @@ static int check_config(const struct cxlvm_server_config *config, struct cxlvm_e
 		cxlvm_error_hint(err, "for example 256M or 1G");
 		return -EINVAL;
 	}
+	if (config->expose_memory_bar && !is_power_of_two(config->memory_size)) {
+		cxlvm_error_set(err, -EINVAL,
+				"memory of %" PRIu64
+				" bytes cannot be a BAR: that is a power of two",
+				config->memory_size);
+		cxlvm_error_hint(err, "for example 256M, 512M or 1G");
+		return -EINVAL;
+	}
 	return 0;
 }
 

@@ -7,6 +7,7 @@
  *	client.c       one client: its sockets, receiving, answering
  *	commands.c     what each command does
  *	accelerator.c  the device: registers, copy engine, memory, faults
+ *	expose.c       its memory as a BAR
  *	dma.c          memory of the client
  *	irqs.c         eventfds of the client
  *	memory.c       memory in files
@@ -62,6 +63,7 @@ struct cxlvm_server {
 	struct swdev dev;
 	struct swdev_bus bus;
 	struct kernel_shape shape;
+	uint32_t bars[PCI_BARS - 2]; /* registers of BARs 2 to 5, with the memory as one */
 	struct cxlvm_server_stats stats;
 	bool memory_not_ready;
 	unsigned int failing_resets;
@@ -119,10 +121,20 @@ int vu_accelerator_step(struct cxlvm_server *server);
 int vu_accelerator_region_info(struct cxlvm_server *server, uint32_t index, uint8_t *buf,
 			       size_t len, size_t *needed);
 /* A region of which memory is part can be mapped through the memory's descriptor. */
-bool vu_accelerator_is_memory(uint32_t index);
+bool vu_accelerator_is_memory(const struct cxlvm_server *server, uint32_t index);
 int vu_accelerator_read(struct cxlvm_server *server, uint32_t region, uint64_t offset, void *buf,
 			uint32_t len);
 int vu_accelerator_write(struct cxlvm_server *server, uint32_t region, uint64_t offset,
 			 const void *buf, uint32_t len);
+
+/* expose.c: used with expose_memory_bar only. */
+void vu_expose_reset(struct cxlvm_server *server);
+/* Bytes of config space that were read, as the client sees them; bytes that it writes. */
+void vu_expose_config_read(const struct cxlvm_server *server, uint64_t offset, uint8_t *buf,
+			   uint32_t len);
+void vu_expose_config_write(struct cxlvm_server *server, uint64_t offset, const uint8_t *buf,
+			    uint32_t len);
+/* The region of the device that is behind a region of the client. */
+uint32_t vu_expose_region(uint32_t region);
 
 #endif

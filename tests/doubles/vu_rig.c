@@ -9,8 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Steps without anything happening that are waited for an answer. */
-#define PATIENCE 50
+/* So often an answer is looked for while the server has nothing to do. */
+#define PATIENCE 2
 
 #define PART ((size_t)64 << 10)
 
@@ -53,17 +53,23 @@ static void on_event(void *owner, enum cxlvm_server_event event, const char *tex
 
 void rig_init(struct rig *rig)
 {
+	rig_init_exposed(rig, false);
+}
+
+void rig_init_exposed(struct rig *rig, bool exposed)
+{
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 	struct cxlvm_server_config config = {
 		.size = sizeof(config),
 		.memory_size = RIG_MEMORY_SIZE,
 		.serial = 0x1122334455667788,
+		.expose_memory_bar = exposed,
 		.owner = rig,
 		.event = on_event,
 	};
 
 	memset(rig, 0, sizeof(*rig));
-	rig->fd = -1;
+	rig->fd = rig->wait = -1;
 	rig->open_before = rig_open_files();
 	strcpy(rig->folder, "/tmp/cxlvm-rig-XXXXXX");
 	assert_non_null(mkdtemp(rig->folder));
@@ -84,18 +90,23 @@ void rig_finish(struct rig *rig)
 	assert_int_equal(rig_open_files(), rig->open_before);
 }
 
-void rig_settle(struct rig *rig)
+bool rig_step(struct rig *rig)
 {
 	struct pollfd pfd = { .fd = cxlvm_server_fd(rig->server), .events = POLLIN };
-	unsigned int idle = 0;
 
-	for (unsigned int i = 0; idle < 2 && i < 100000; i++) {
-		int wait = cxlvm_server_step(rig->server);
+	if (rig->wait && !poll(&pfd, 1, 0))
+		return false;
+	rig->wait = cxlvm_server_step(rig->server);
+	return true;
+}
 
-		idle = wait && !poll(&pfd, 1, 0) ? idle + 1 : 0;
-	}
-	/* Else it spins. */
-	assert_true(idle);
+void rig_settle(struct rig *rig)
+{
+	unsigned int n = 0;
+
+	while (rig_step(rig))
+		/* Else it spins. */
+		assert_true(n++ < 100000);
 }
 
 int rig_connect(struct rig *rig)
@@ -169,7 +180,7 @@ static bool receive_all(struct rig *rig, int fd, uint8_t *to, size_t size)
 		if (!n || (n < 0 && errno != EAGAIN))
 			return false;
 		if (n < 0) {
-			idle = cxlvm_server_step(rig->server) ? idle + 1 : 0;
+			idle = rig_step(rig) ? 0 : idle + 1;
 			continue;
 		}
 		done += (size_t)n;
@@ -214,7 +225,7 @@ int rig_call_fds(struct rig *rig, uint16_t command, const void *payload, uint32_
 	for (size_t at = 0; at < n; at += PART, n_fds = 0) {
 		rig_send(rig->fd, bytes + at, n - at < PART ? n - at : PART, fds, n_fds);
 		if (n > PART)
-			cxlvm_server_step(rig->server);
+			rig_step(rig);
 	}
 	assert_true(rig_receive(rig, rig->fd));
 	assert_memory_equal(rig->head, bytes, 4);

@@ -32,7 +32,8 @@ struct rig {
 	char folder[32], path[64];
 	struct cxlvm_server *server;
 	unsigned int open_before;
-	int fd; /* of the client that has the device */
+	int wait; /* what the last step returned */
+	int fd;   /* of the client that has the device */
 	uint16_t id;
 	/* What the server told. */
 	unsigned int came, left, refused;
@@ -47,8 +48,15 @@ struct rig {
 
 /* A server without a client; finish checks that no descriptor is left. */
 void rig_init(struct rig *rig);
+/* The same, with the memory as BAR 4. */
+void rig_init_exposed(struct rig *rig, bool exposed);
 void rig_finish(struct rig *rig);
 
+/*
+ * Step the server if it asked for it: its descriptor is readable, or the last step said so. A server
+ * that waits for the wrong thing stands still here, as it would for real. false: it did not.
+ */
+bool rig_step(struct rig *rig);
 /* Step the server until it has nothing to do. */
 void rig_settle(struct rig *rig);
 

@@ -304,6 +304,50 @@ static void vu_server_answers_while_it_waits_for_an_answer(void **state)
 	rig_finish(&rig);
 }
 
+/* The client reads nothing for a while: the copy waits for room to ask, and is done in the end. */
+static void vu_server_copy_waits_for_room_to_ask(void **state)
+{
+	static uint8_t ram[RAM_SIZE];
+	uint8_t bytes[32], read[16] = { 0 }, info[16] = { 16 };
+	size_t n;
+
+	(void)state;
+	start("");
+	assert_int_equal(rig_map(&rig, READ_WRITE, 0, RAM_BASE, RAM_SIZE, -1), 0);
+	rig_write(&rig, 2, DIRECTION, 4, TO_DEVICE);
+	rig_write(&rig, 2, SOURCE, 8, RAM_BASE);
+	rig_write(&rig, 2, LENGTH, 4, 0x1000);
+	rig_put(read + 8, 4, 10);
+	rig_put(read + 12, 4, 1 << 20);
+	n = rig_message(&rig, bytes, RIG_REGION_READ, 0, read, sizeof(read));
+	for (unsigned int i = 0; i < 3; i++)
+		rig_send(rig.fd, bytes, n, NULL, 0);
+	/* The doorbell, and what is behind it. */
+	{
+		uint8_t ring[36];
+
+		rig_put(read, 8, DOORBELL);
+		rig_put(read + 8, 4, 2);
+		rig_put(read + 12, 4, 4);
+		memcpy(ring, read, 16);
+		rig_put(ring + 16, 4, 1);
+		n = rig_message(&rig, bytes, RIG_GET_INFO, 0, info, sizeof(info));
+		rig_send(rig.fd, bytes, n, NULL, 0);
+		memmove(ring + 16, ring, 20);
+		n = rig_message(&rig, ring, RIG_REGION_WRITE, 0x10, ring + 16, 20);
+		rig_send(rig.fd, ring, n, NULL, 0);
+	}
+	rig_settle(&rig);
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_true(rig_receive(&rig, rig.fd));
+		assert_int_equal(rig_get(rig.head + 8, 4), 1);
+	}
+	memset(ram, 0x77, sizeof(ram));
+	assert_int_equal(serve_dma(rig.fd, ram, 4096), 1);
+	want_status(DONE, 0, 0x1000);
+	rig_finish(&rig);
+}
+
 static void vu_server_gives_up_a_silent_client_after_a_while(void **state)
 {
 	int wait;
@@ -318,6 +362,7 @@ static void vu_server_gives_up_a_silent_client_after_a_while(void **state)
 	assert_in_range(wait, 4000, 5000);
 	want_status(BUSY, 0, 0);
 	usleep(5050 * 1000);
+	rig.wait = cxlvm_server_step(rig.server);
 	rig_settle(&rig);
 	want_status(FAILED, DMA_FAILED, 0);
 	rig_finish(&rig);
@@ -710,6 +755,7 @@ int main(void)
 		cmocka_unit_test(vu_server_copies_by_messages_on_the_twin_socket),
 		cmocka_unit_test(vu_server_checks_the_answers_to_its_messages),
 		cmocka_unit_test(vu_server_answers_while_it_waits_for_an_answer),
+		cmocka_unit_test(vu_server_copy_waits_for_room_to_ask),
 		cmocka_unit_test(vu_server_gives_up_a_silent_client_after_a_while),
 		cmocka_unit_test(vu_server_dma_map_rules),
 		cmocka_unit_test(vu_server_dma_unmap_rules),

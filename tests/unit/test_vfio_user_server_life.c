@@ -309,6 +309,71 @@ static void vu_server_faults_reach_the_client(void **state)
 	rig_finish(&rig);
 }
 
+static void vu_server_memory_as_a_bar(void **state)
+{
+	uint8_t info[32] = { 32 };
+
+	(void)state;
+	rig_init_exposed(&rig, true);
+	rig_agree(&rig, "");
+	/* Config space: BARs 2 and 3 of 32 bits, 4 of 64 bits and prefetchable; sizes. */
+	rig_write(&rig, 7, 0x10, 4, UINT32_MAX);
+	for (unsigned int at = 0x18; at < 0x28; at++)
+		rig_write(&rig, 7, at, 1, 0xff);
+	assert_int_equal(rig_read(&rig, 7, 0x18, 4), 0xfffff000);
+	assert_int_equal(rig_read(&rig, 7, 0x1c, 4), 0xffffe000);
+	assert_int_equal(rig_read(&rig, 7, 0x20, 8), 0xfffffffff000000c);
+	rig_write(&rig, 7, 0x18, 8, 0xfe10200012345000);
+	rig_write(&rig, 7, 0x20, 8, 0x1234567890abcdef);
+	assert_int_equal(rig_read(&rig, 7, 0x10, 4), 0xfffe0004);
+	assert_int_equal(rig_read(&rig, 7, 0x18, 8), 0xfe10200012345000);
+	assert_int_equal(rig_read(&rig, 7, 0x20, 8), 0x123456789000000c);
+	/* In one piece, and from its middle. */
+	assert_int_equal(rig_try_read(&rig, 7, 0, 4096), 0);
+	assert_int_equal(rig_get(rig.reply + 16 + 0x1f, 2), 0x0cfe);
+	assert_int_equal(rig_read(&rig, 7, 0x1f, 2), 0x0cfe);
+	/* MSI-X names BAR 3 for both, with the offsets of before. */
+	assert_int_equal(rig_read(&rig, 7, 0x84, 8), 0x0000100300000003);
+	/* Regions: MSI-X, memory with its descriptor, the typed one as ever. */
+	info[8] = 3;
+	assert_int_equal(rig_call(&rig, RIG_GET_REGION_INFO, info, 32), 0);
+	assert_int_equal(rig_get(rig.reply + 4, 8), 0x300000003);
+	assert_int_equal(rig_get(rig.reply + 16, 8), 0x2000);
+	info[8] = 4;
+	assert_int_equal(rig_call(&rig, RIG_GET_REGION_INFO, info, 32), 0);
+	assert_int_equal(rig.reply_size, 32);
+	assert_int_equal(rig_get(rig.reply, 4), 32);
+	assert_int_equal(rig_get(rig.reply + 4, 8), 0x400000007);
+	assert_int_equal(rig_get(rig.reply + 16, 8), RIG_MEMORY_SIZE);
+	assert_int_equal(rig.n_reply_fds, 1);
+	/* The same memory by both. */
+	rig_write(&rig, 4, 0x1230, 8, 0x0123456789abcdef);
+	assert_int_equal(rig_read(&rig, 10, 0x1230, 8), 0x0123456789abcdef);
+	/* The pending bits are behind region 3. */
+	assert_int_equal(rig_read(&rig, 3, 0x1000, 8), 0);
+	/* The next client finds BARs without addresses. */
+	rig_leave(&rig);
+	rig_agree(&rig, "");
+	assert_int_equal(rig_read(&rig, 7, 0x18, 8), 0);
+	assert_int_equal(rig_read(&rig, 7, 0x20, 8), 0xc);
+	rig_finish(&rig);
+}
+
+static void vu_server_refuses_a_bar_that_is_no_power_of_two(void **state)
+{
+	struct cxlvm_server_config config = { .size = sizeof(config),
+					      .socket_path = "/tmp/cxlvm-never",
+					      .memory_size = 3 * RIG_MEMORY_SIZE,
+					      .expose_memory_bar = true };
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct cxlvm_server *server;
+
+	(void)state;
+	assert_int_equal(cxlvm_server_create(&config, &server, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "power of two"));
+	assert_true(err.hint[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +385,8 @@ int main(void)
 		cmocka_unit_test(vu_server_refuses_bad_memory),
 		cmocka_unit_test(vu_server_memory_file_is_the_memory),
 		cmocka_unit_test(vu_server_faults_reach_the_client),
+		cmocka_unit_test(vu_server_memory_as_a_bar),
+		cmocka_unit_test(vu_server_refuses_a_bar_that_is_no_power_of_two),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
