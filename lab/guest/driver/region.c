@@ -8,7 +8,11 @@
  *   check  (write)  a seed in hex: compares the whole memory with the pattern
  *          (read)   result of the last comparison, "pages N bad M first_bad X"
  *
- * X is the number of the first 4 KiB page that differs, or "none".
+ * X is the number of the first 4 KiB page that differs, or "none". The files of the copy engine are
+ * described in engine.c.
+ *
+ * With the module parameter pci_only the device is taken as a PCI device: no region, only the copy
+ * engine. That is for monitors which cannot put the memory into a CXL fixed memory window.
  */
 #include <linux/array_size.h>
 #include <linux/cleanup.h>
@@ -25,10 +29,15 @@
 #include <cxl/cxl.h>
 #include <cxl/pci.h>
 
+#include "engine.h"
 #include "pattern.h"
 
 #define CXLVM_T2_VENDOR 0x1234
 #define CXLVM_T2_DEVICE 0xc002
+
+static bool pci_only;
+module_param(pci_only, bool, 0444);
+MODULE_PARM_DESC(pci_only, "use the copy engine only, no CXL region");
 
 static struct dentry *t2_debugfs_root;
 
@@ -180,14 +189,34 @@ static void t2_remove_debugfs(void *dir)
 	debugfs_remove(dir);
 }
 
-static int t2_add_debugfs(struct pci_dev *pdev, struct t2_device *t2)
+/* The device's folder; NULL after an error that was reported. */
+static struct dentry *t2_add_folder(struct pci_dev *pdev)
 {
 	struct dentry *dir = debugfs_create_dir(pci_name(pdev), t2_debugfs_root);
 
+	return devm_add_action_or_reset(&pdev->dev, t2_remove_debugfs, dir) ? NULL : dir;
+}
+
+static int t2_add_debugfs(struct pci_dev *pdev, struct t2_device *t2)
+{
+	struct dentry *dir = t2_add_folder(pdev);
+
+	if (!dir)
+		return -ENOMEM;
 	debugfs_create_file("range", 0400, dir, t2, &range_fops);
 	debugfs_create_file("fill", 0200, dir, t2, &fill_fops);
 	debugfs_create_file("check", 0600, dir, t2, &check_fops);
-	return devm_add_action_or_reset(&pdev->dev, t2_remove_debugfs, dir);
+	/* A monitor without interrupts and DMA can still give the region. */
+	if (t2_engine_add(pdev, dir))
+		dev_info(&pdev->dev, "no copy engine\n");
+	return 0;
+}
+
+static int t2_probe_pci(struct pci_dev *pdev)
+{
+	struct dentry *dir = t2_add_folder(pdev);
+
+	return dir ? t2_engine_add(pdev, dir) : -ENOMEM;
 }
 
 /* The size of the device's memory is what range 1 of its CXL Device DVSEC says. */
@@ -221,6 +250,8 @@ static int t2_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	rc = pcim_enable_device(pdev);
 	if (rc)
 		return dev_err_probe(dev, rc, "cannot enable the device\n");
+	if (pci_only)
+		return t2_probe_pci(pdev);
 	if (!pcie_is_cxl(pdev))
 		return dev_err_probe(dev, -ENODEV, "the link is not a CXL link\n");
 
