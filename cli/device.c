@@ -200,8 +200,10 @@ static int offer(struct request *request)
 		ret = cxlvm_server_create(&request->config, &server, &err);
 	if (!ret && request->control)
 		ret = control_create(request->control, server, &control, &err);
-	if (!ret)
+	if (!ret) {
+		fprintf(stderr, "cxlvm device: listening on %s\n", request->config.socket_path);
 		serve(server, control, signals);
+	}
 	control_destroy(control);
 	cxlvm_server_destroy(server);
 	if (signals >= 0)

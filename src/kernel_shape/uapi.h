@@ -36,12 +36,14 @@
 #define UAPI_REGION_FLAG_CAPS  (1u << 3)
 
 /* Interrupt info. */
+#define UAPI_IRQ_ARGSZ 0
 #define UAPI_IRQ_FLAGS 4
 #define UAPI_IRQ_INDEX 8
 #define UAPI_IRQ_COUNT 12
 #define UAPI_IRQ_SIZE  16
 
-#define UAPI_IRQ_FLAG_EVENTFD (1u << 0)
+#define UAPI_IRQ_FLAG_EVENTFD  (1u << 0)
+#define UAPI_IRQ_FLAG_MASKABLE (1u << 1)
 
 /* Capability header: id u16, version u16, next u32 (from the start of the buffer). */
 #define UAPI_CAP_ID      0

@@ -127,17 +127,17 @@ static int get_region_io_fds(struct cxlvm_server *server, struct vu_request *req
 static int get_irq_info(struct vu_request *request)
 {
 	const uint8_t *p = request->message->payload;
-	uint32_t index = get_le32(p + VU_IRQ_INDEX), flags = VU_IRQ_FLAG_EVENTFD;
+	uint32_t index = get_le32(p + UAPI_IRQ_INDEX), flags = UAPI_IRQ_FLAG_EVENTFD;
 
-	if (get_le32(p + VU_IRQ_ARGSZ) < VU_IRQ_BYTES || index >= VU_IRQ_INDICES)
+	if (get_le32(p + UAPI_IRQ_ARGSZ) < UAPI_IRQ_SIZE || index >= VU_IRQ_INDICES)
 		return -EINVAL;
 	if (index == VU_IRQ_INDEX_MSIX)
-		flags |= VU_IRQ_FLAG_MASKABLE;
-	put_le32(request->reply + VU_IRQ_ARGSZ, VU_IRQ_BYTES);
-	put_le32(request->reply + VU_IRQ_FLAGS, flags);
-	put_le32(request->reply + VU_IRQ_INDEX, index);
-	put_le32(request->reply + VU_IRQ_COUNT, vu_irqs_count(index));
-	request->reply_size = VU_IRQ_BYTES;
+		flags |= UAPI_IRQ_FLAG_MASKABLE;
+	put_le32(request->reply + UAPI_IRQ_ARGSZ, UAPI_IRQ_SIZE);
+	put_le32(request->reply + UAPI_IRQ_FLAGS, flags);
+	put_le32(request->reply + UAPI_IRQ_INDEX, index);
+	put_le32(request->reply + UAPI_IRQ_COUNT, vu_irqs_count(index));
+	request->reply_size = UAPI_IRQ_SIZE;
 	return 0;
 }
 

@@ -31,7 +31,7 @@ static const struct vu_command_row commands[] = {
 	COMMAND(VU_DEVICE_GET_REGION_IO_FDS, "DEVICE_GET_REGION_IO_FDS", TO_SERVER,
 		VU_IO_FDS_BYTES, false, VU_IO_FDS_BYTES, true, false, true),
 	COMMAND(VU_DEVICE_GET_IRQ_INFO, "DEVICE_GET_IRQ_INFO", TO_SERVER,
-		VU_IRQ_BYTES, false, VU_IRQ_BYTES, false, false, false),
+		UAPI_IRQ_SIZE, false, UAPI_IRQ_SIZE, false, false, false),
 	COMMAND(VU_DEVICE_SET_IRQS, "DEVICE_SET_IRQS", TO_SERVER,
 		VU_SET_IRQS_BYTES, true, 0, false, true, false),
 	COMMAND(VU_REGION_READ, "REGION_READ", TO_SERVER,

@@ -81,18 +81,7 @@ enum vu_command {
 #define VU_IO_FDS_COUNT 12 /* u32 */
 #define VU_IO_FDS_BYTES 16u
 
-/* DEVICE_GET_IRQ_INFO, both ways. */
-#define VU_IRQ_ARGSZ 0  /* u32 */
-#define VU_IRQ_FLAGS 4  /* u32 */
-#define VU_IRQ_INDEX 8  /* u32 */
-#define VU_IRQ_COUNT 12 /* u32 */
-#define VU_IRQ_BYTES 16u
-
-#define VU_IRQ_FLAG_EVENTFD  (1u << 0)
-#define VU_IRQ_FLAG_MASKABLE (1u << 1)
-#define VU_IRQ_FLAG_AUTOMASK (1u << 2)
-#define VU_IRQ_FLAG_NORESIZE (1u << 3)
-
+/* DEVICE_GET_IRQ_INFO, both ways: UAPI_IRQ_*. */
 #define VU_IRQ_INDEX_INTX 0u
 #define VU_IRQ_INDEX_MSI  1u
 #define VU_IRQ_INDEX_MSIX 2u

@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "test.h"
 #include "vm.h"
+#include "vu_rig.h"
 
 #define ROOT_PORT(n)                                                                            \
 	(&(const struct cxlvm_root_port_config){ .size = sizeof(struct cxlvm_root_port_config), \
@@ -143,12 +145,61 @@ static void every_other_constructor_fails_in_turn(void **state)
 	armed = false;
 }
 
+static void every_allocation_of_a_server_fails_in_turn(void **state)
+{
+	static struct rig rig;
+	struct cxlvm_server_config config = { .size = sizeof(config),
+					      .memory_size = RIG_MEMORY_SIZE };
+	struct cxlvm_server *server;
+	char path[80];
+	unsigned int points = 0;
+
+	(void)state;
+	rig_init(&rig);
+	snprintf(path, sizeof(path), "%s.more", rig.path);
+	config.socket_path = path;
+	for (unsigned int n = 1;; n++) {
+		struct cxlvm_error err = CXLVM_ERROR_INIT;
+		int ret;
+
+		arm(n);
+		ret = cxlvm_server_create(&config, &server, &err);
+		armed = false;
+		if (!fired) {
+			assert_int_equal(ret, 0);
+			cxlvm_server_destroy(server);
+			break;
+		}
+		points++;
+		assert_int_equal(ret, -ENOMEM);
+		assert_int_equal(err.code, -ENOMEM);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	assert_true(points >= 2);
+	/* A client for which there is no memory is sent away, and the next one is served. */
+	for (unsigned int n = 1;; n++) {
+		int fd = rig_connect(&rig);
+
+		arm(n);
+		rig_settle(&rig);
+		armed = false;
+		assert_int_equal(rig_is_closed(&rig, fd), fired);
+		close(fd);
+		rig_settle(&rig);
+		if (!fired)
+			break;
+	}
+	rig_agree(&rig, "");
+	rig_finish(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_ALL(life1_every_allocation_of_start_fails_in_turn),
 		TEST_ALL(reads_and_resets_allocate_nothing),
 		cmocka_unit_test(every_other_constructor_fails_in_turn),
+		cmocka_unit_test(every_allocation_of_a_server_fails_in_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

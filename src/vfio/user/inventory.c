@@ -301,7 +301,7 @@ static int check_map(struct inventory *inventory, uint32_t index, uint64_t page_
 static int read_irqs(struct inventory *inventory, struct connection *conn, struct cxlvm_error *err)
 {
 	for (uint32_t i = 0; i < inventory->n_irqs && i < INVENTORY_IRQ_TYPES; i++) {
-		uint8_t request[VU_IRQ_BYTES] = { 0 }, answer[VU_IRQ_BYTES];
+		uint8_t request[UAPI_IRQ_SIZE] = { 0 }, answer[UAPI_IRQ_SIZE];
 		struct call call = {
 			.command = VU_DEVICE_GET_IRQ_INFO,
 			.head = request,
@@ -311,21 +311,21 @@ static int read_irqs(struct inventory *inventory, struct connection *conn, struc
 		};
 		int ret;
 
-		put_le32(request + VU_IRQ_ARGSZ, sizeof(request));
-		put_le32(request + VU_IRQ_INDEX, i);
+		put_le32(request + UAPI_IRQ_ARGSZ, sizeof(request));
+		put_le32(request + UAPI_IRQ_INDEX, i);
 		ret = connection_call(conn, &call);
 		if (ret)
 			return refused(conn, ret, "interrupt info", err);
-		inventory->vectors[i] = get_le32(answer + VU_IRQ_COUNT);
-		if (get_le32(answer + VU_IRQ_INDEX) != i ||
+		inventory->vectors[i] = get_le32(answer + UAPI_IRQ_COUNT);
+		if (get_le32(answer + UAPI_IRQ_INDEX) != i ||
 		    inventory->vectors[i] > INVENTORY_VECTORS)
 			return cxlvm_error_set(
 				err, -EPROTO,
 				"interrupt type %u: answer for type %u, %u vectors of "
 				"at most %u",
-				i, get_le32(answer + VU_IRQ_INDEX), inventory->vectors[i],
+				i, get_le32(answer + UAPI_IRQ_INDEX), inventory->vectors[i],
 				INVENTORY_VECTORS);
-		if (!(get_le32(answer + VU_IRQ_FLAGS) & VU_IRQ_FLAG_EVENTFD))
+		if (!(get_le32(answer + UAPI_IRQ_FLAGS) & UAPI_IRQ_FLAG_EVENTFD))
 			inventory->vectors[i] = 0;
 	}
 	return 0;
