@@ -97,6 +97,8 @@ crash_is_reported() {
 
 # stopped SIGNAL STATUS - a guest that never ends, on several CPUs, stopped from outside
 stopped() {
+	# what another machine said there is not this one's
+	: >"$WORK/out"
 	"$CXLVM" run --kernel "$F/guest" --memory 128M --append "test=$3" $K3 --time-limit 50 \
 		>"$WORK/out" 2>"$WORK/err" </dev/null &
 	pid=$!
