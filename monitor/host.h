@@ -23,4 +23,10 @@ void host_sleep_ms(void *host, unsigned int milliseconds);
 void host_event(void *host, const struct cxlvm_event *event);
 void host_trace(void *host, const struct cxlvm_trace *trace);
 
+/* Their rows of the tables. */
+#define HOST_OPS_SHARED                                                                      \
+	.dma_state = host_dma_state, .bridge_decoder = host_bridge_decoder,                  \
+	.device_reset = host_device_reset, .now_ns = host_now_ns, .sleep_ms = host_sleep_ms, \
+	.event = host_event, .trace = host_trace
+
 #endif

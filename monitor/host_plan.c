@@ -44,11 +44,5 @@ const struct cxlvm_host_ops host_plan_ops = {
 	.release = plan_release,
 	.enable = plan_enable,
 	.disable = plan_disable,
-	.dma_state = host_dma_state,
-	.bridge_decoder = host_bridge_decoder,
-	.device_reset = host_device_reset,
-	.now_ns = host_now_ns,
-	.sleep_ms = host_sleep_ms,
-	.event = host_event,
-	.trace = host_trace,
+	HOST_OPS_SHARED,
 };
