@@ -117,7 +117,7 @@ change() {
 			print
 		}
 		END { exit found == 1 ? 0 : found ? 2 : 3 }' \
-		"$(cat "$2/file")" >"$work/$1/tree/$(cat "$2/file")"
+		"$2/original" >"$work/$1/tree/$(cat "$2/file")"
 }
 
 # hunt WORKER MUTANT - the verdict in MUTANT/verdict: "caught ...", or why not

@@ -487,6 +487,23 @@ static void counters_of_programming(void **state)
 	vm_stop(vm);
 }
 
+/* The host had switched it off: a programming that fails does not leave it on. */
+static void p4_memory_space_is_put_back_on_failure(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+	const uint8_t *command = vm->devices[0].below.fake->config + 4;
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	assert_int_equal(vm_start(vm, NULL), 0);
+	faults_arm_call(&vm->board.faults, CALL_BRIDGE, -EIO);
+	assert_int_equal(vm_system_reset_way(vm, VM_RESET_MEMORY_SPACE_OFF, &err), -EIO);
+	faults_disarm(&vm->board.faults);
+	assert_int_equal(fake_get(command, 2) & 2, 0);
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	assert_int_equal(fake_get(command, 2) & 2, 2);
+	vm_stop(vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -512,6 +529,7 @@ int main(void)
 		TEST_ON(dma3_dma4_w32_dma_never_skips_by_ownership, OWN_FAKE_2, "[own,fake 2]"),
 		TEST_ON(dma3_dma4_w32_dma_never_skips_by_ownership, OWN_FAKE_5, "[own,fake 5]"),
 		TEST_FAKE(counters_of_programming),
+		TEST_FAKE(p4_memory_space_is_put_back_on_failure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

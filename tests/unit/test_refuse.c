@@ -363,6 +363,9 @@ static void det_endless_answers_are_refused(void **state)
 			assert_int_equal(vm_freeze(vm, NULL), 0);
 		assert_true(vm_realize(vm, 0, &err) < 0);
 		assert_true(vm->board.journal.n < 1000);
+		/* before any of them is asked for */
+		if (way == 3)
+			assert_message_has(&err, 0xffffffff);
 		vm_stop(vm);
 	}
 }
