@@ -81,7 +81,7 @@ static void chk1_chk2_win5_w5_w39_bad_window_bases_are_refused(void **state)
 	} bad[] = {
 		{ 0x148000000, 0x148000000, 0x10000000, "accel1" },
 		{ 0x150000001, 0x150000001, 0x10000000, "accel1" },
-		{ 0, 0, 0, "accel1" },
+		{ 0, 0x10000000, 0, "non-zero multiple" },
 		{ 0x10000000, 0x10000000, 0x20000000, "RAM" },
 		{ 0x3ff0000000, 0x3ff0000000, 0, NULL }, /* fits: control case */
 		{ 0x4000000000, 0x4000000000, 38, "accel1" },
