@@ -24,7 +24,7 @@ struct outside {
 	struct swdev_bus bus;
 	uint8_t memory[WINDOW], host[WINDOW];
 	unsigned int accesses, fail_at, again_at, interrupts, last_vector;
-	uint64_t widest;
+	uint64_t widest, again_bytes;
 };
 
 static int reach(struct outside *o, uint8_t *array, uint64_t at, void *in, const void *out,
@@ -33,8 +33,15 @@ static int reach(struct outside *o, uint8_t *array, uint64_t at, void *in, const
 	o->accesses++;
 	if (o->accesses == o->fail_at)
 		return -EIO;
-	if (o->accesses == o->again_at)
+	if (o->accesses == o->again_at) {
+		o->again_bytes = len;
 		return -EAGAIN;
+	}
+	/* The engine reads anew before it writes anew. */
+	if (o->again_bytes && array == o->host && in) {
+		assert_int_equal(len, o->again_bytes);
+		o->again_bytes = 0;
+	}
 	if (len > o->widest)
 		o->widest = len;
 	/* one access stays inside 4 KiB */
