@@ -4,6 +4,7 @@
 #define MONITOR_DEVICE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -51,7 +52,7 @@ struct device {
 	/* Memory slots that host operation prepare reserved: one for each area. */
 	int *slots;
 	size_t n_slots;
-	bool mapped;
+	atomic_bool mapped;
 
 	/* Events printed: what is left of the burst, since when, and how many were not. */
 	uint64_t event_credit;
