@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vm.c - the virtual machine, up to the first guest instruction */
 #include <errno.h>
+#include <linux/kvm.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +145,14 @@ static int create_machine(struct vm *vm, struct cxlvm_error *err)
 static int create_vcpus(struct vm *vm, struct cxlvm_error *err)
 {
 	unsigned int n = vm->config->cpus ? vm->config->cpus : 1;
+	int most = vm->config->plan ? 0 : kvm_check(&vm->kvm, KVM_CAP_MAX_VCPUS);
 
+	if (most > 0 && n > (unsigned int)most) {
+		cxlvm_error_set(err, -ERANGE, "--cpus %u is more than the %d that KVM offers", n,
+				most);
+		cxlvm_error_hint(err, "use at most %d", most);
+		return -ERANGE;
+	}
 	vm->vcpus = calloc(n, sizeof(*vm->vcpus));
 	if (!vm->vcpus)
 		return cxlvm_error_set(err, -ENOMEM, "no memory for %u virtual CPUs", n);

@@ -255,6 +255,9 @@ if reason=$(have_kvm); then
 	check "KVM without immediate exit" no_capability 136 'KVM_CAP_IMMEDIATE_EXIT is missing'
 	check "KVM without interrupt controllers" no_capability 0 'KVM_CAP_IRQCHIP is missing'
 	check "KVM without interrupts by eventfd" no_capability 32 'KVM_CAP_IRQFD'
+	check "more CPUs than KVM offers" refused 1 'cpus 3 .*more than the 2' 'at most 2' -- \
+		env LD_PRELOAD="$F/no_capability.so" NO_CAPABILITY=66 CAPABILITY_VALUE=2 \
+		"$CXLVM" run --kernel "$F/payload" --cpus 3
 	check "no standard input and output" console_that_is_none
 else
 	skip "a KVM that lacks something" "$reason"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* To be loaded before libc: a KVM without the capability whose number is in NO_CAPABILITY. */
+/*
+ * To be loaded before libc: a KVM without the capability whose number is in NO_CAPABILITY, or with
+ * as much of it as CAPABILITY_VALUE says.
+ */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <linux/kvm.h>
@@ -19,6 +22,6 @@ int ioctl(int fd, unsigned long request, ...)
 	argument = va_arg(arguments, unsigned long);
 	va_end(arguments);
 	if (request == KVM_CHECK_EXTENSION && missing && strtoul(missing, NULL, 0) == argument)
-		return 0;
+		return getenv("CAPABILITY_VALUE") ? atoi(getenv("CAPABILITY_VALUE")) : 0;
 	return next(fd, request, argument);
 }
