@@ -90,7 +90,7 @@ static int do_stats(struct control *control, struct json_object *request,
 	struct cxlvm_server_stats stats;
 
 	(void)request;
-	cxlvm_server_get_stats(control->server, &stats);
+	cxlvm_server_get_stats(control->server, &stats, sizeof(stats));
 #define ADD(key, value) json_object_object_add(answer, key, json_object_new_uint64(value))
 	ADD("clients", stats.clients);
 	ADD("refused", stats.refused);

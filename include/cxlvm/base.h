@@ -10,6 +10,17 @@
  * one, fills a struct cxlvm_error with a message (what was found, the numbers compared) and a hint
  * (what to do next). The first error wins; later ones do not overwrite it. The library never
  * prints, never exits and never aborts on outside input.
+ *
+ * Sizes. A structure whose first member is size_t size may grow at its end in later versions, so
+ * that a program and a library of different versions understand each other. Clear it and set size
+ * to its sizeof.
+ *  - A configuration: members that an older program does not know are 0, and 0 is what they were
+ *    before they were added. -E2BIG when a newer program sets one that this library does not
+ *    know; -EINVAL when size is below what every program has to set.
+ *  - A table of functions, in either direction: those behind size are absent. So a program that uses
+ *    a table of the library looks at its size first.
+ * What the library fills in for a size that the caller gives: members that it does not know are 0.
+ * All other structures stay as they are for as long as the library's major version does.
  */
 #ifndef CXLVM_BASE_H
 #define CXLVM_BASE_H

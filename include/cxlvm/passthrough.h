@@ -120,7 +120,7 @@ struct cxlvm_endpoint_config {
  * call for device info (DET-1).
  *
  * ops, device, host_ops and host stay the caller's and must outlive the endpoint. On success
- * *endpoint belongs to the caller. On failure nothing is left behind. Errors: -EINVAL (config),
+ * *endpoint belongs to the caller. On failure nothing is left behind. Errors: -EINVAL, -E2BIG (config),
  * -ENODEV (mode on: not a CXL device), -EOPNOTSUPP (a shape that is not supported), -EPROTO (what the
  * device says contradicts itself), -ENXIO (decoder not committed by firmware), -ENOENT, -ERANGE,
  * -EEXIST, -ENOSPC (window), -ENOMEM, and whatever the device returned.
@@ -314,7 +314,7 @@ struct cxlvm_endpoint_state {
 	uint8_t mapped;                       /* the map is enabled */
 };
 
-/* Copy size bytes of the state (sizeof(*state) as the caller knows it). Serialized with the verbs. */
+/* Copy the state, as size bytes (sizeof(*state) as the caller knows it). Serialized with the verbs. */
 CXLVM_PUBLIC void cxlvm_endpoint_get_state(const struct cxlvm_endpoint *endpoint,
 					   struct cxlvm_endpoint_state *state, size_t size);
 

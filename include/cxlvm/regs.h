@@ -76,7 +76,7 @@ CXLVM_PUBLIC enum cxlvm_image_kind cxlvm_image_recognize(const void *image, size
 /*
  * Visit everything in an image of len bytes. 0 when all of it was decoded; -EPROTO when there was
  * a problem (err holds the first one), with the visitor called for all that could be decoded;
- * -EINVAL for an unknown kind or a visitor of another size, with no call.
+ * -EINVAL for an unknown kind or a visitor without a size, with no call.
  */
 CXLVM_PUBLIC int cxlvm_image_visit(const void *image, size_t len, enum cxlvm_image_kind kind,
 				   const struct cxlvm_visitor *visitor, void *context,

@@ -135,8 +135,9 @@ struct cxlvm_server_stats {
 	unsigned int poisoned;          /* ranges */
 };
 
+/* Copy them, as size bytes (sizeof(*stats) as the caller knows it). */
 CXLVM_PUBLIC void cxlvm_server_get_stats(const struct cxlvm_server *server,
-					 struct cxlvm_server_stats *stats);
+					 struct cxlvm_server_stats *stats, size_t size);
 
 #define CXLVM_SERVER_POISON_MAX 64 /* ranges */
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/math.h"
+#include "base/sized.h"
 #include "decoder/decoder.h"
 #include "regs/component.h"
 
@@ -26,22 +27,28 @@ static uint32_t *bridge_hdm(struct cxlvm_bridge *bridge)
 	return &bridge->cm[BRIDGE_HDM / 4];
 }
 
-static int take_config(struct cxlvm_bridge *bridge, const struct cxlvm_bridge_config *config,
+static int take_config(struct cxlvm_bridge *bridge, const struct cxlvm_bridge_config *given,
 		       struct cxlvm_error *err)
 {
-	if (config->size < sizeof(*config) ||
-	    (config->decoder != CXLVM_DECODER_LOCKED && config->decoder != CXLVM_DECODER_GUEST))
+	struct cxlvm_bridge_config config;
+	int ret = sized_config_take(&config, sizeof(config),
+				    SIZE_WITH(struct cxlvm_bridge_config, decoder), given,
+				    "host bridge", err);
+
+	if (ret)
+		return ret;
+	if (config.decoder != CXLVM_DECODER_LOCKED && config.decoder != CXLVM_DECODER_GUEST)
 		return cxlvm_error_set(err, -EINVAL,
-				       "host bridge: configuration of %zu bytes (%zu known), "
-				       "decoder policy %d",
-				       config->size, sizeof(*config), (int)config->decoder);
-	if (config->decoder == CXLVM_DECODER_GUEST && !config->changed)
+				       "host bridge: decoder policy %d is not locked or guest (0 "
+				       "or 1)",
+				       (int)config.decoder);
+	if (config.decoder == CXLVM_DECODER_GUEST && !config.changed)
 		return cxlvm_error_set(err, -EINVAL,
 				       "host bridge: with decoder policy guest the function that "
 				       "hears of changes is missing");
-	bridge->decoder = config->decoder;
-	bridge->changed = config->changed;
-	bridge->host = config->host;
+	bridge->decoder = config.decoder;
+	bridge->changed = config.changed;
+	bridge->host = config.host;
 	return 0;
 }
 

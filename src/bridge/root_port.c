@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/math.h"
+#include "base/sized.h"
 #include "regs/component.h"
 #include "regs/dvsec.h"
 
@@ -33,18 +34,23 @@ struct cxlvm_root_port {
 	uint32_t cm[CM_DWORDS];
 };
 
-int cxlvm_root_port_create(const struct cxlvm_root_port_config *config,
+int cxlvm_root_port_create(const struct cxlvm_root_port_config *given,
 			   struct cxlvm_root_port **port, struct cxlvm_error *err)
 {
 	static const struct cm_capability capabilities[] = { { CM_ID_RAS, 2, PORT_RAS } };
-	uint32_t first = config->first_dvsec ? config->first_dvsec : EXTENDED_CONFIG, end = first;
+	struct cxlvm_root_port_config taken, *config = &taken;
 	struct cxlvm_root_port *p;
+	uint32_t first, end;
+	int ret = sized_config_take(config, sizeof(*config),
+				    SIZE_WITH(struct cxlvm_root_port_config, bar), given,
+				    "root port", err);
 
-	if (config->size < sizeof(*config) || config->bar > 5)
-		return cxlvm_error_set(err, -EINVAL,
-				       "root port: configuration of %zu bytes (%zu known), BAR %u "
-				       "of 0 to 5",
-				       config->size, sizeof(*config), config->bar);
+	if (ret)
+		return ret;
+	if (config->bar > 5)
+		return cxlvm_error_set(err, -EINVAL, "root port: BAR %u is not one of 0 to 5",
+				       config->bar);
+	first = end = config->first_dvsec ? config->first_dvsec : EXTENDED_CONFIG;
 	for (unsigned int i = 0; i < N_DVSECS; i++)
 		end += port_dvsecs[i].table->size;
 	if (first < EXTENDED_CONFIG || !is_aligned(first | config->next, 4) || end > CONFIG_SIZE ||

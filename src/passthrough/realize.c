@@ -7,24 +7,20 @@
 #include <string.h>
 
 #include "base/math.h"
+#include "base/sized.h"
 #include "decoder/decoder.h"
 #include "passthrough/endpoint.h"
 #include "regs/dvsec.h"
 #include "regs/pci.h"
 
-/* Take over the part of a table that its owner compiled. */
-#define COPY_OPS(to, from) \
-	memcpy(to, from, (from)->size < sizeof(*(to)) ? (from)->size : sizeof(*(to)))
-
 static int check_config(const struct cxlvm_endpoint_config *config, struct cxlvm_error *err)
 {
-	const char *name = config->size >= sizeof(*config) ? config->name : NULL;
+	const char *name = config->name;
 
 	if (!name || !*name || strlen(name) >= CXLVM_NAME_MAX)
 		return cxlvm_error_set(err, -EINVAL,
-				       "endpoint configuration of %zu bytes (%zu known), with a "
-				       "name of 1 to %u bytes",
-				       config->size, sizeof(*config), CXLVM_NAME_MAX - 1);
+				       "endpoint with a name of %zu bytes, not 1 to %u",
+				       name ? strlen(name) : 0, CXLVM_NAME_MAX - 1);
 	if (!is_power_of_two(config->page_size) || config->page_size < 4096 ||
 	    config->page_size > 65536)
 		return cxlvm_error_set(err, -EINVAL,
@@ -243,16 +239,19 @@ static int realize_cxl(struct cxlvm_endpoint *ep, bool hotplug, struct cxlvm_err
 	return ret;
 }
 
-int cxlvm_endpoint_realize(struct cxlvm_machine *machine,
-			   const struct cxlvm_endpoint_config *config,
+int cxlvm_endpoint_realize(struct cxlvm_machine *machine, const struct cxlvm_endpoint_config *given,
 			   const struct cxlvm_device_ops *ops, void *device,
 			   const struct cxlvm_host_ops *host_ops, void *host,
 			   struct cxlvm_endpoint **endpoint, struct cxlvm_error *err)
 {
+	struct cxlvm_endpoint_config taken, *config = &taken;
 	struct cxlvm_endpoint *ep;
-	int ret;
+	int ret = sized_config_take(config, sizeof(*config),
+				    SIZE_WITH(struct cxlvm_endpoint_config, page_size), given,
+				    "endpoint", err);
 
-	ret = check_config(config, err);
+	if (!ret)
+		ret = check_config(config, err);
 	if (ret) {
 		cxlvm_error_hint(err, "see struct cxlvm_endpoint_config in cxlvm/passthrough.h");
 		return ret;
@@ -263,8 +262,8 @@ int cxlvm_endpoint_realize(struct cxlvm_machine *machine,
 	ep->machine = machine;
 	ep->device = device;
 	ep->host = host;
-	COPY_OPS(&ep->ops, ops);
-	COPY_OPS(&ep->host_ops, host_ops);
+	sized_table_take(&ep->ops, sizeof(ep->ops), ops);
+	sized_table_take(&ep->host_ops, sizeof(ep->host_ops), host_ops);
 	take_config(ep, config);
 	ret = check_ops(ep, err);
 	if (!ret)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Getters of an endpoint. */
-#include <string.h>
-
+#include "base/sized.h"
 #include "decoder/decoder.h"
 #include "passthrough/endpoint.h"
 
@@ -69,7 +68,7 @@ const char *cxlvm_endpoint_unusable_reason(const struct cxlvm_endpoint *ep)
 void cxlvm_endpoint_get_state(const struct cxlvm_endpoint *ep, struct cxlvm_endpoint_state *state,
 			      size_t size)
 {
-	memcpy(state, &ep->state, size < sizeof(ep->state) ? size : sizeof(ep->state));
+	sized_give(state, size, &ep->state, sizeof(ep->state));
 }
 
 void cxlvm_endpoint_get_counters(const struct cxlvm_endpoint *ep,
@@ -85,5 +84,5 @@ void cxlvm_endpoint_get_counters(const struct cxlvm_endpoint *ep,
 		.warnings_left_out = __atomic_load_n(&c->warnings_left_out, __ATOMIC_RELAXED),
 	};
 
-	memcpy(counters, &copy, size < sizeof(copy) ? size : sizeof(copy));
+	sized_give(counters, size, &copy, sizeof(copy));
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sized.h"
 #include "regs/cedt.h"
 #include "regs/component.h"
 #include "regs/pci.h"
@@ -221,11 +222,13 @@ enum cxlvm_image_kind cxlvm_image_recognize(const void *image, size_t len)
 int cxlvm_image_visit(const void *image, size_t len, enum cxlvm_image_kind kind,
 		      const struct cxlvm_visitor *visitor, void *context, struct cxlvm_error *err)
 {
-	struct print p = { image, 0, visitor, context, err, false };
+	struct cxlvm_visitor known;
+	struct print p = { image, 0, &known, context, err, false };
 
-	if (visitor->size < sizeof(*visitor))
-		return cxlvm_error_set(err, -EINVAL, "visitor of %zu bytes, wanted %zu",
-				       visitor->size, sizeof(*visitor));
+	if (visitor->size < sizeof(visitor->size))
+		return cxlvm_error_set(err, -EINVAL, "visitor of %zu bytes, at least %zu",
+				       visitor->size, sizeof(visitor->size));
+	sized_table_take(&known, sizeof(known), visitor);
 	if (len > LENGTH_MAX)
 		return cxlvm_error_set(err, -EINVAL, "image of %zu bytes, at most %zu", len,
 				       LENGTH_MAX);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/math.h"
+#include "base/sized.h"
 
 uint64_t server_now(void)
 {
@@ -38,9 +39,6 @@ void server_event(struct cxlvm_server *server, enum cxlvm_server_event event, co
 
 static int check_config(const struct cxlvm_server_config *config, struct cxlvm_error *err)
 {
-	if (config->size < sizeof(*config))
-		return cxlvm_error_set(err, -EINVAL, "server configuration of %zu bytes, %zu known",
-				       config->size, sizeof(*config));
 	if (!config->memory_size || !is_aligned(config->memory_size, CXLVM_HDM_GRANULE) ||
 	    config->memory_size > UINT64_MAX / 4) {
 		cxlvm_error_set(err, -EINVAL,
@@ -97,18 +95,23 @@ static int start_listening(struct cxlvm_server *server, struct cxlvm_error *err)
 	return 0;
 }
 
-int cxlvm_server_create(const struct cxlvm_server_config *config, struct cxlvm_server **out,
+int cxlvm_server_create(const struct cxlvm_server_config *given, struct cxlvm_server **out,
 			struct cxlvm_error *err)
 {
+	struct cxlvm_server_config config;
 	struct cxlvm_server *server;
-	int ret = check_config(config, err);
+	int ret = sized_config_take(&config, sizeof(config),
+				    SIZE_WITH(struct cxlvm_server_config, memory_size), given,
+				    "server", err);
 
+	if (!ret)
+		ret = check_config(&config, err);
 	if (ret)
 		return ret;
 	server = calloc(1, sizeof(*server));
 	if (!server)
 		return cxlvm_error_set(err, -ENOMEM, "no memory for a server");
-	server->config = *config;
+	server->config = config;
 	server->epoll = server->memory.fd = -1;
 	vu_client_init(&server->client);
 	ret = vu_irqs_init(&server->irqs, err);
@@ -182,12 +185,15 @@ int cxlvm_server_step(struct cxlvm_server *server)
 	return vu_accelerator_step(server);
 }
 
-void cxlvm_server_get_stats(const struct cxlvm_server *server, struct cxlvm_server_stats *stats)
+void cxlvm_server_get_stats(const struct cxlvm_server *server, struct cxlvm_server_stats *stats,
+			    size_t size)
 {
-	*stats = server->stats;
-	stats->connected = server->client.agreed;
-	stats->dma_ranges = server->dma.n;
-	stats->poisoned = server->n_poison;
+	struct cxlvm_server_stats now = server->stats;
+
+	now.connected = server->client.agreed;
+	now.dma_ranges = server->dma.n;
+	now.poisoned = server->n_poison;
+	sized_give(stats, size, &now, sizeof(now));
 }
 
 static int take_poison(struct cxlvm_server *server, uint64_t dpa, uint64_t size)

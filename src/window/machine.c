@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/math.h"
+#include "base/sized.h"
 #include "window/private.h"
 
 static uint64_t last_address(const struct cxlvm_machine *machine)
@@ -16,15 +17,17 @@ static uint64_t last_address(const struct cxlvm_machine *machine)
 	return ((uint64_t)1 << machine->phys_bits) - 1;
 }
 
-int cxlvm_machine_create(const struct cxlvm_machine_config *config, struct cxlvm_machine **machine,
+int cxlvm_machine_create(const struct cxlvm_machine_config *given, struct cxlvm_machine **machine,
 			 struct cxlvm_error *err)
 {
+	struct cxlvm_machine_config taken, *config = &taken;
 	struct cxlvm_machine *m;
+	int ret = sized_config_take(config, sizeof(*config),
+				    SIZE_WITH(struct cxlvm_machine_config, place_from), given,
+				    "machine", err);
 
-	if (config->size < sizeof(*config))
-		return cxlvm_error_set(err, -EINVAL,
-				       "machine configuration of %zu bytes, %zu known",
-				       config->size, sizeof(*config));
+	if (ret)
+		return ret;
 	if (config->phys_bits < 32 || config->phys_bits > 52)
 		return cxlvm_error_set(err, -EINVAL,
 				       "physical address width of %u bits is not within 32 to 52",

@@ -551,11 +551,11 @@ static void vu_server_does_not_grow_for_who_never_reads(void **state)
 		sent++;
 	}
 	/* rig_settle also says that it does not spin. */
-	cxlvm_server_get_stats(rig.server, &stats);
+	cxlvm_server_get_stats(rig.server, &stats, sizeof(stats));
 	before = stats.messages;
 	assert_in_range(before, 2, 8);
 	rig_settle(&rig);
-	cxlvm_server_get_stats(rig.server, &stats);
+	cxlvm_server_get_stats(rig.server, &stats, sizeof(stats));
 	assert_int_equal(stats.messages, before);
 	/* When it reads at last, everything is there, whole and in order. */
 	for (size_t i = 0; i < sent; i++) {

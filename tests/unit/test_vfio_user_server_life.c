@@ -42,7 +42,7 @@ static void vu_server_next_client_starts_anew_after_any_disconnect(void **state)
 
 		rig_agree(&rig, "");
 		/* What the one before left would be seen here. */
-		cxlvm_server_get_stats(rig.server, &stats);
+		cxlvm_server_get_stats(rig.server, &stats, sizeof(stats));
 		assert_int_equal(stats.dma_ranges, 0);
 		assert_int_equal(rig_read(&rig, 2, 0x20, 4), 0);
 		assert_int_equal(rig_read(&rig, 7, 4, 2) & 7, 2);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +15,7 @@
 #include <cxlvm/vfio.h>
 
 #include "base/math.h"
+#include "base/sized.h"
 #include "vfio/map_file.h"
 #include "vfio/sim/sim.h"
 
@@ -24,9 +24,6 @@
  * registers of generations 3 to 6, as a real one is, and must never reach a guest (P2).
  */
 #define SIM_HOST_BASE ((uint64_t)0x6a7 << 32)
-
-/* The configuration as the first callers knew it. */
-#define CONFIG_SIZE_FIRST offsetof(struct cxlvm_sim_config, quirks)
 
 _Static_assert(CXLVM_SIM_GENERATION_2N == SHAPE_GENERATION_2N, "one number for generation 2n");
 
@@ -256,10 +253,6 @@ static int check_config(const struct cxlvm_sim_config *config, unsigned int gene
 {
 	uint64_t size = config->memory_size;
 
-	if (config->size < CONFIG_SIZE_FIRST)
-		return cxlvm_error_set(err, -EINVAL,
-				       "sim configuration of %zu bytes, at least %zu are needed",
-				       config->size, CONFIG_SIZE_FIRST);
 	if ((generation < 2 || generation > 6) && generation != CXLVM_SIM_GENERATION_2N) {
 		cxlvm_error_set(err, -EINVAL, "sim: generation %u is not known", generation);
 		cxlvm_error_hint(err, "generations are 2 to 6, and %u for 2n",
@@ -335,9 +328,10 @@ static int open_sim(const struct cxlvm_sim_config *config, struct cxlvm_transpor
 int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport *out,
 		   struct cxlvm_error *err)
 {
-	struct cxlvm_sim_config whole = { .size = config->size };
+	struct cxlvm_sim_config whole;
+	int ret = sized_config_take(&whole, sizeof(whole),
+				    SIZE_WITH(struct cxlvm_sim_config, memory_size), config, "sim",
+				    err);
 
-	/* What an older caller does not know is 0. */
-	memcpy(&whole, config, config->size < sizeof(whole) ? config->size : sizeof(whole));
-	return open_sim(&whole, out, err);
+	return ret ? ret : open_sim(&whole, out, err);
 }

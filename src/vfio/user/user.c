@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/math.h"
+#include "base/sized.h"
 #include "kernel_shape/uapi.h"
 #include "vfio/map_file.h"
 #include "vfio/user/access.h"
@@ -307,10 +308,9 @@ static int check_config(const struct cxlvm_user_config *config, struct cxlvm_err
 {
 	size_t room = sizeof(((struct user *)0)->path), length;
 
-	if (config->size < sizeof(*config) || !config->path)
-		return cxlvm_error_set(
-			err, -EINVAL, "vfio-user configuration of %zu bytes, %zu known, %s path",
-			config->size, sizeof(*config), config->path ? "with a" : "without a");
+	if (!config->path)
+		return cxlvm_error_set(err, -EINVAL,
+				       "vfio-user configuration without the path of a socket");
 	length = strlen(config->path);
 	if (!length || length >= room) {
 		cxlvm_error_set(err, -EINVAL, "socket path of %zu bytes, not within 1 and %zu",
@@ -346,12 +346,17 @@ static int connect_first(struct user *user, struct cxlvm_error *err)
 	return local.code;
 }
 
-int cxlvm_user_open(const struct cxlvm_user_config *config, struct cxlvm_transport *out,
+int cxlvm_user_open(const struct cxlvm_user_config *given, struct cxlvm_transport *out,
 		    struct cxlvm_error *err)
 {
+	struct cxlvm_user_config taken, *config = &taken;
 	struct user *user;
-	int ret = check_config(config, err);
+	int ret = sized_config_take(config, sizeof(*config),
+				    SIZE_WITH(struct cxlvm_user_config, path), given, "vfio-user",
+				    err);
 
+	if (!ret)
+		ret = check_config(config, err);
 	if (ret)
 		return ret;
 	user = calloc(1, sizeof(*user));
