@@ -186,7 +186,8 @@ struct kernel_decoder {
 	uint32_t control;
 	uint32_t base_low;
 	uint32_t base_high;
-	bool written; /* anything was */
+	uint64_t programmed; /* by us, as kernel_base of the endpoint */
+	bool written;        /* anything was */
 };
 int kernel_decoder_program(struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
 			   struct kernel_decoder *before, struct cxlvm_error *err);

@@ -138,7 +138,7 @@ int kernel_decoder_program(struct cxlvm_endpoint *ep, struct cxlvm_gpa base,
 {
 	int ret;
 
-	*before = (struct kernel_decoder){ .written = false };
+	*before = (struct kernel_decoder){ .programmed = ep->kernel_base };
 	ret = read_all(ep, before, err);
 	if (ret)
 		return ret;
@@ -175,6 +175,7 @@ void kernel_decoder_restore(struct cxlvm_endpoint *ep, const struct kernel_decod
 		ret = kernel_decoder_write(ep, HDM_BASE_HIGH, before->base_high, NULL);
 	if (!ret)
 		ret = kernel_decoder_write(ep, HDM_CTL_COMMIT, control, NULL);
+	ep->kernel_base = before->programmed;
 	if (ret)
 		snprintf(ep->unusable, sizeof(ep->unusable),
 			 "the kernel's decoder could not be restored after a failure: %s",

@@ -492,6 +492,24 @@ static void p5_new_base_moves_everything(void **state)
 	vm_stop(vm);
 }
 
+/* Generation 2: after a commit that was undone the kernel's decoder is locked by us all the same. */
+static void p4_an_undone_commit_leaves_our_lock_ours(void **state)
+{
+	struct vm *vm = mapped(state, 0);
+	struct recorder *recorder = &vm->devices[0].recorder;
+	uint64_t other = VM_WINDOW(0) + vm_window_size(vm, 0) - SIZE;
+
+	vm_hdm_write(vm, 0, 0x20, 0);
+	faults_arm_call(&vm->board.faults, CALL_DMA_MAP, -EXFULL);
+	assert_int_equal(vm_commit(vm, 0, other, SIZE, 0) & 0xc00, 0x800);
+	assert_true(vm->board.faults.fired);
+	faults_disarm(&vm->board.faults);
+	assert_int_equal(vm_commit(vm, 0, other, SIZE, 0) & 0xc00, 0x400);
+	for (unsigned int e = 0; e < recorder->n_events; e++)
+		assert_null(strstr(recorder->events[e].text, "locked"));
+	vm_stop(vm);
+}
+
 /* A part of the memory, then all of it. */
 static void decoder_size_is_the_guests_choice(void **state)
 {
@@ -714,6 +732,8 @@ int main(void)
 		TEST_ALL(p3_map_follows_the_host_bridge),
 		TEST_ALL(p3_map_follows_the_enables),
 		TEST_ALL(p5_new_base_moves_everything),
+		TEST_ON(p4_an_undone_commit_leaves_our_lock_ours, OWN_SIM_2, "[own,sim 2]"),
+		TEST_ON(p4_an_undone_commit_leaves_our_lock_ours, OWN_SIM_2N, "[own,sim 2N]"),
 		TEST_SIM(decoder_size_is_the_guests_choice),
 		TEST_ALL(prg2_policy_guest_by_kind_of_reset),
 		TEST_ALL(rst1_policy_guest_100_resets),
