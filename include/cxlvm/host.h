@@ -185,7 +185,10 @@ struct cxlvm_host_ops {
 		       struct cxlvm_error *err);
 	void (*dma_unmap)(void *host, const struct cxlvm_memory_area *areas, size_t n);
 
-	/* Optional: is an enabled map in the I/O address space? Absent means unknown. */
+	/*
+	 * Optional: is an enabled map in the I/O address space? Absent means as dma_map said, and
+	 * unknown without dma_map.
+	 */
 	enum cxlvm_dma_state (*dma_state)(void *host);
 
 	/*

@@ -180,7 +180,7 @@ void endpoint_dma_withdraw(struct cxlvm_endpoint *ep)
 {
 	if (ep->dma_mapped) {
 		ep->host_ops.dma_unmap(ep->host, ep->areas, ep->n_areas);
-		TRACE(ep, DMA_UNMAP, ep->areas[0].guest.value, areas_size(ep));
+		TRACE(ep, DMA_UNMAP, ep->areas[0].guest.value, endpoint_areas_size(ep));
 	}
 	ep->dma_mapped = false;
 	close_dma_bufs(ep);

@@ -322,6 +322,30 @@ static void dma2_state_after_enable(void **state)
 	}
 }
 
+/* A host that maps when it is asked to has said all there is to say. */
+static void dma2_a_host_with_dma_map_needs_no_state(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+	struct recorder *recorder = &vm->devices[0].recorder;
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	vm->devices[0].config.require_dma = true;
+	recorder->ops.dma_state = NULL;
+	if (vm_start(vm, &err))
+		fail_msg("start: %s", err.message);
+	vm_check_running(vm);
+	assert_int_equal(warnings(vm), 0);
+	vm_stop(vm);
+	/* what it says itself goes before */
+	vm = vm_create(*state, 1);
+	vm->devices[0].config.require_dma = true;
+	vm->devices[0].recorder.ops.dma_state = host_answers;
+	answer = CXLVM_DMA_NOT_MAPPED;
+	assert_int_equal(vm_start(vm, NULL), -EADDRNOTAVAIL);
+	assert_false(vm->devices[0].recorder.dma_mapped);
+	vm_stop(vm);
+}
+
 /* The failure comes after a function-level reset: the decoder that it kept fails closed too. */
 static void dma2_state_after_a_function_reset(void **state)
 {
@@ -433,6 +457,7 @@ int main(void)
 		TEST_OWNS(dma2_ats_is_read_when_it_matters),
 		TEST_ON(dma2_state_after_enable, QEMU_FAKE_2, "[qemu,fake 2]"),
 		TEST_ON(dma2_state_after_enable, QEMU_FAKE_5, "[qemu,fake 5]"),
+		TEST_OWNS(dma2_a_host_with_dma_map_needs_no_state),
 		TEST_FAKE(dma2_state_after_a_function_reset),
 		TEST_FAKE(dma2_guest_commit_that_is_not_mapped),
 		TEST_FAKE(dma2_memory_that_is_enabled_later_and_not_mapped),
