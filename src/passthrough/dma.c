@@ -12,14 +12,6 @@
 #include "passthrough/endpoint.h"
 #include "regs/pci.h"
 
-/* Areas are sorted, and leave no hole. */
-static uint64_t areas_size(const struct cxlvm_endpoint *ep)
-{
-	const struct cxlvm_memory_area *last = &ep->areas[ep->n_areas - 1];
-
-	return last->offset.value + last->size;
-}
-
 /* After a reset the descriptors may be revoked for good: none outlives one (DMA-6). */
 static void close_dma_bufs(struct cxlvm_endpoint *ep)
 {
@@ -148,13 +140,15 @@ int endpoint_dma_map(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 	if (ret)
 		return map_failed(ep, ret, &local, n_dma_bufs, err);
 	ep->dma_mapped = true;
-	TRACE(ep, DMA_MAP, ep->areas[0].guest.value, areas_size(ep), ep->n_areas, n_dma_bufs);
+	TRACE(ep, DMA_MAP, ep->areas[0].guest.value, endpoint_areas_size(ep), ep->n_areas,
+	      n_dma_bufs);
 	return 0;
 }
 
 int endpoint_dma_check(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 {
-	enum cxlvm_dma_state state = CXLVM_DMA_UNKNOWN;
+	/* Whoever maps when asked to, and is not asked in vain, need not be asked again. */
+	enum cxlvm_dma_state state = ep->dma_mapped ? CXLVM_DMA_MAPPED : CXLVM_DMA_UNKNOWN;
 	struct cxlvm_error why = CXLVM_ERROR_INIT;
 
 	if (ep->host_ops.dma_state)

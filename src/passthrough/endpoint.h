@@ -145,6 +145,8 @@ void endpoint_map_disable(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reaso
 int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_gpa base, uint64_t size,
 			struct cxlvm_error *err);
 void endpoint_map_destroy(struct cxlvm_endpoint *ep);
+/* Bytes of all areas of the map, of which there is one at least. */
+uint64_t endpoint_areas_size(const struct cxlvm_endpoint *ep);
 
 /*
  * Device memory in the I/O address space, as dma-buf where the device exports it: all areas or

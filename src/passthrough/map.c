@@ -29,20 +29,26 @@ static bool wants_map(const struct cxlvm_endpoint *ep, bool committed)
 	       memory_enabled(ep) && flag_is_set(&ep->state.usable) && endpoint_bridge_agrees(ep);
 }
 
+/* Areas are sorted, and leave no hole. */
+uint64_t endpoint_areas_size(const struct cxlvm_endpoint *ep)
+{
+	const struct cxlvm_memory_area *last = &ep->areas[ep->n_areas - 1];
+
+	return last->offset.value + last->size;
+}
+
 static void switch_map(struct cxlvm_endpoint *ep, bool on, enum cxlvm_map_reason reason)
 {
-	uint64_t base = decoder_base(ep->state.hdm), size = decoder_size(ep->state.hdm);
-
 	if (on == flag_is_set(&ep->state.mapped))
 		return;
 	if (on) {
 		ep->host_ops.enable(ep->host, ep->areas, ep->n_areas);
 		flag_set(&ep->state.mapped, true);
-		TRACE(ep, MAP_ENABLE, base, size, reason);
+		TRACE(ep, MAP_ENABLE, ep->areas[0].guest.value, endpoint_areas_size(ep), reason);
 	} else {
 		ep->host_ops.disable(ep->host, ep->areas, ep->n_areas);
 		flag_set(&ep->state.mapped, false);
-		TRACE(ep, MAP_DISABLE, base, size, reason);
+		TRACE(ep, MAP_DISABLE, ep->areas[0].guest.value, endpoint_areas_size(ep), reason);
 	}
 }
 

@@ -230,10 +230,11 @@ static int publish(struct transaction *t, struct cxlvm_error *err)
 	t->was_usable = flag_is_set(&ep->state.usable);
 	ep->unusable[0] = '\0';
 	flag_set(&ep->state.usable, true);
+	/* Another vCPU that polls for committed finds the memory there. */
 	if (ep->decoder == CXLVM_DECODER_LOCKED) {
+		endpoint_map_ahead(ep, CXLVM_MAP_RESET);
 		(void)decoder_commit_locked(ep->state.hdm, &t->setting); /* validated */
 	} else if (t->commit) {
-		/* Another vCPU that polls for committed finds the memory there. */
 		endpoint_map_ahead(ep, CXLVM_MAP_REGISTERS);
 		decoder_commit(ep->state.hdm);
 	}

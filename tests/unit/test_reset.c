@@ -372,12 +372,45 @@ static void life2_unrealize_between_prepare_and_done(void **state)
 	vm_stop(vm);
 }
 
+static unsigned int enabled, committed_when_enabled, committed_when_disabled;
+
+static void look_when_enabled(struct recorder *recorder)
+{
+	enabled++;
+	committed_when_enabled += cxlvm_endpoint_is_committed(recorder->endpoint);
+}
+
+static void look_when_disabled(struct recorder *recorder)
+{
+	committed_when_disabled += cxlvm_endpoint_is_committed(recorder->endpoint);
+}
+
+/* A vCPU that polls for committed finds the memory there, with policy locked as well. */
+static void p3_committed_is_shown_after_the_memory_is_there(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+	struct recorder *recorder = &vm->devices[0].recorder;
+
+	enabled = committed_when_enabled = committed_when_disabled = 0;
+	recorder->on_enable = look_when_enabled;
+	recorder->on_disable = look_when_disabled;
+	assert_int_equal(vm_start(vm, NULL), 0);
+	assert_int_equal(vm_bus_reset(vm, 0, NULL), 0);
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	vm_check_running(vm);
+	assert_int_equal(enabled, 3);
+	assert_int_equal(committed_when_enabled, 0);
+	assert_int_equal(committed_when_disabled, 2);
+	vm_stop(vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_ALL(prg1_prg4_w1_programs_at_every_system_reset),
 		TEST_ALL(rst1_after_100_resets_as_after_the_first),
 		TEST_ALL(rst2_w33_prepare_takes_the_memory_away),
+		TEST_ALL(p3_committed_is_shown_after_the_memory_is_there),
 		TEST_ALL(rst_all_ways_of_a_system_reset_end_alike),
 		TEST_FAKE(rst_memory_space_is_set_again_in_reset_done),
 		TEST_FAKE_TELLS(rst_results_are_not_believed),
