@@ -121,6 +121,12 @@ static bool parse_json(struct parser *parser, const char *value)
 	return true;
 }
 
+static bool parse_svg(struct parser *parser, const char *value)
+{
+	parser->options->svg = value;
+	return true;
+}
+
 static bool parse_help(struct parser *parser, const char *value)
 {
 	(void)value;
@@ -168,6 +174,7 @@ static const struct option options_table[] = {
 	  parse_break },
 #endif
 	{ "json", NULL, "print JSON instead of text", false, true, parse_json },
+	{ "svg", "FILE", "draw a picture as well", false, true, parse_svg },
 	{ "help", NULL, "print this", true, true, parse_help },
 };
 

@@ -10,7 +10,8 @@
 
 struct options {
 	struct vm_config config;
-	bool json; /* plan only */
+	bool json;       /* plan only */
+	const char *svg; /* plan only; NULL: no picture */
 	bool help;
 	char *device_texts[CXLVM_WINDOWS_MAX]; /* what config.devices points into */
 };

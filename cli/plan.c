@@ -13,13 +13,14 @@
 #include "command.h"
 #include "describe.h"
 #include "options.h"
+#include "plan_svg.h"
 #include "plan_text.h"
 
 #define FORMAT_VERSION 1
 
 static void help(FILE *to)
 {
-	fputs("usage: cxlvm plan [--json] [OPTION...]\n\n"
+	fputs("usage: cxlvm plan [--json] [--svg FILE] [OPTION...]\n\n"
 	      "Print what a run with the same options would put where. Needs no KVM, maps nothing\n"
 	      "and leaves nothing behind.\n\n",
 	      to);
@@ -56,14 +57,16 @@ static int print_plan(struct vm *vm, bool json, struct cxlvm_error *err)
 	return code;
 }
 
-static int plan_machine(const struct vm_config *config, bool json)
+static int plan_machine(const struct options *options)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 	struct vm *vm;
-	int code = vm_create(config, &vm, &err);
+	int code = vm_create(&options->config, &vm, &err);
 
 	if (!code) {
-		code = print_plan(vm, json, &err);
+		code = options->svg ? plan_svg_write(vm, options->svg, &err) : 0;
+		if (!code)
+			code = print_plan(vm, options->json, &err);
 		vm_destroy(vm);
 	}
 	if (code) {
@@ -83,7 +86,7 @@ static int run(int argc, char **argv)
 	} else if (options.help) {
 		help(stdout);
 	} else {
-		status = plan_machine(&options.config, options.json);
+		status = plan_machine(&options);
 	}
 	options_finish(&options);
 	return status;

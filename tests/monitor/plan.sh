@@ -187,6 +187,40 @@ silent_without_trace() {
 sh "$PAYLOAD_TOOL" build "$F/payload"
 D=sim,size=256M,window-base
 P="$CXLVM plan --json --phys-bits $BITS --memory 6G --device"
+# draw OPTION... - with some of all that there is
+draw() {
+	"$CXLVM" plan "$@" --phys-bits $BITS --memory 6G --device sim,size=256M \
+		--device sim,size=512M,decoder=guest --device sim,size=256M,cxl=off
+}
+
+picture() {
+	draw >"$WORK/text"
+	draw --svg "$WORK/files/one.svg" >"$WORK/out"
+	cmp "$WORK/text" "$WORK/out"
+	draw --json --svg "$WORK/files/two.svg" >"$WORK/json"
+	jq -e .version "$WORK/json"
+	cmp "$WORK/files/one.svg" "$WORK/files/two.svg"
+}
+
+picture_is_the_plan() {
+	python3 -c 'import sys, xml.dom.minidom as d; d.parse(sys.argv[1])' "$WORK/files/one.svg"
+	jq -r '.map[].resource' "$WORK/json" | while read -r address; do
+		printf '0x%010x\n' "$address"
+	done | sort >"$WORK/wanted"
+	sed -n 's/.*class="address">\(0x[0-9a-f]*\)<.*/\1/p' "$WORK/files/one.svg" | sort >"$WORK/got"
+	diff "$WORK/wanted" "$WORK/got"
+	want_equal "paths" 2 "$(grep -c 'decoder 0</text>' "$WORK/files/one.svg")"
+	want_equal "mapped" 1 "$(grep -c ', locked, mapped</text>' "$WORK/files/one.svg")"
+	want_equal "not mapped" 1 "$(grep -c '>not committed, not mapped</text>' "$WORK/files/one.svg")"
+}
+
+picture_full() {
+	ln -sf /dev/full "$WORK/files/full.svg"
+	refused 1 'full.svg' -- "$CXLVM" plan --svg "$WORK/files/full.svg"
+	# what is no file of ours stays
+	[ -L "$WORK/files/full.svg" ]
+}
+
 check "the JSON has the documented shape" shape
 check "values of one device: window, decoder, alignment" values
 check "the guest physical map is in order, without overlaps, below the address width" no_overlap
@@ -216,6 +250,11 @@ check "no device: nothing of CXL" no_device
 	check "window-base: overlaps the other device's" refused 1 '0x1000000000' '0x1010000000' -- \
 		$P sim,size=512M,window-base=0x1000000000 --device $D=0x1010000000
 }
+check "--svg: a picture besides the plan, the same again" picture
+check "--svg: all ranges of the plan, a path for each device with CXL" picture_is_the_plan
+check "--svg: a file that cannot be written is refused" refused 1 '/nowhere/p.svg' -- \
+	"$CXLVM" plan --svg /nowhere/p.svg
+check "--svg: a full disk is refused" picture_full
 if reason=$(have_kvm); then
 	check "run traces what plan said (cxl_locked_hdm)" run_does_it
 	check "run says nothing without --trace" silent_without_trace
