@@ -92,8 +92,13 @@ static void undo_memory_space(struct transaction *t)
 static int ask_once(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 {
 	/* Negative: the device does not know, and the decoder tells. */
-	if (ep->ops.usable && !ep->ops.usable(ep->device))
-		return endpoint_unusable(ep, -ENXIO, "the device memory is not usable", err);
+	if (ep->ops.usable && !ep->ops.usable(ep->device)) {
+		int ret = endpoint_unusable(ep, -ENXIO, "the device memory is not usable", err);
+
+		cxlvm_error_hint(err, "the real HDM decoder 0 is not committed, or media is not "
+				      "ready: reset the device; if that does not help, the host");
+		return ret;
+	}
 	return vfio_decoder_check(&ep->ops, ep->device, &ep->desc, err);
 }
 

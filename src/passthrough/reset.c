@@ -182,10 +182,13 @@ int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind k
 	ep->unusable[0] = '\0';
 	result = reset_again(ep, kind, result);
 	/* A reset that is known to have failed leaves what the last user of the memory stored. */
-	if (result < 0)
+	if (result < 0) {
 		ret = endpoint_unusable(ep, result, "the device could not be reset", &local);
-	else if (ep->desc.n_areas)
+		cxlvm_error_hint(&local, "its memory stays away until a reset succeeds: reset the "
+					 "machine again; dmesg of the host says why it failed");
+	} else if (ep->desc.n_areas) {
 		ret = endpoint_program(ep, kind, &local);
+	}
 	if (ret) {
 		endpoint_complete_error(ep, &local);
 		fail_reset(ep, &local);

@@ -208,11 +208,16 @@ int reader_decoder(const struct reader *reader, struct vfio_description *desc,
 	desc->memory_size = decoder_size(hdm);
 	/* REG-3: generations 2 and 3 may have a region that is larger than the decoder. */
 	if (!desc->memory_size || desc->memory_size > desc->region_size ||
-	    (desc->generation >= 4 && desc->memory_size != desc->region_size))
-		return cxlvm_error_set(err, -EPROTO,
-				       "the real decoder covers 0x%" PRIx64
-				       " bytes, the memory region 0x%" PRIx64,
-				       desc->memory_size, desc->region_size);
+	    (desc->generation >= 4 && desc->memory_size != desc->region_size)) {
+		cxlvm_error_set(err, -EPROTO,
+				"the real decoder covers 0x%" PRIx64
+				" bytes, the memory region 0x%" PRIx64,
+				desc->memory_size, desc->region_size);
+		cxlvm_error_hint(err, "both have to be the same (with generations 2 and 3 the "
+				      "decoder may be smaller): reset the device, or use another "
+				      "version of the kernel");
+		return -EPROTO;
+	}
 	return 0;
 }
 
@@ -237,10 +242,13 @@ int vfio_decoder_check(const struct cxlvm_device_ops *ops, void *device,
 	ret = check_committed(decoder_control(hdm), hdm, err);
 	if (!ret)
 		ret = check_shape(hdm, err);
-	if (!ret && decoder_size(hdm) != desc->memory_size)
+	if (!ret && decoder_size(hdm) != desc->memory_size) {
 		ret = cxlvm_error_set(err, -EPROTO,
 				      "the real decoder covers 0x%" PRIx64
 				      " bytes now, it was 0x%" PRIx64,
 				      decoder_size(hdm), desc->memory_size);
+		cxlvm_error_hint(err, "the window was made for what it was: start the virtual "
+				      "machine anew");
+	}
 	return ret;
 }

@@ -127,13 +127,12 @@ int vfio_describe(const struct cxlvm_device_ops *ops, void *device, uint64_t pag
 
 	memset(desc, 0, sizeof(*desc));
 	ret = reader_scan(&reader, err);
-	if (ret)
-		return ret;
-	desc->flags = reader.scan.flags;
-	desc->generation = decide(&reader.scan, &why);
-	if (!desc->generation)
-		return refuse_layout(&reader.scan, why, err);
-	ret = describe_regions(&reader, desc, err);
+	if (!ret) {
+		desc->flags = reader.scan.flags;
+		desc->generation = decide(&reader.scan, &why);
+		ret = desc->generation ? describe_regions(&reader, desc, err)
+				       : refuse_layout(&reader.scan, why, err);
+	}
 	if (!ret)
 		ret = reader_device_dvsec(&reader, &desc->dvsec, err);
 	if (!ret)
@@ -142,6 +141,14 @@ int vfio_describe(const struct cxlvm_device_ops *ops, void *device, uint64_t pag
 		ret = read_generation(&reader, desc, err);
 	if (!ret)
 		ret = reader_memory_areas(&reader, desc, err);
+	if (ret == -EPROTO)
+		cxlvm_error_hint(err, "what the kernel or the server says of this device cannot "
+				      "be: use another version of it, or the device as a plain PCI "
+				      "device (cxl=off)");
+	if (ret == -EOPNOTSUPP)
+		cxlvm_error_hint(err, "supported is one decoder over plain device-coherent memory, "
+				      "without interleaving; else use the device as a plain PCI "
+				      "device (cxl=off)");
 	/* The gate: flag where there is one, and the committed bit (both checked above). */
 	desc->firmware_committed = !ret;
 	return ret;

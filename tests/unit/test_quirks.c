@@ -301,6 +301,9 @@ static void want_error(const struct vm *vm, const struct cxlvm_error *err, int r
 
 	assert_int_equal(ret, dropped ? -ENXIO : expected[i].code);
 	assert_message_says(err, dropped ? "not usable" : expected[i].words);
+	/* a next step, and not the one that is said where nobody knows */
+	assert_true(err->hint[0]);
+	assert_null(strstr(err->hint, "see the messages"));
 }
 
 static void no_memory(struct vm *vm)
