@@ -116,6 +116,7 @@ static void commit(struct cxlvm_endpoint *ep)
 {
 	const uint32_t *hdm = ep->state.hdm;
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	bool was_revoked = ep->revoked;
 	int ret = endpoint_program_commit(ep, &err);
 
 	if (ret) {
@@ -124,6 +125,8 @@ static void commit(struct cxlvm_endpoint *ep)
 		endpoint_event(ep, CXLVM_EVENT_WARNING, ret, err.message);
 	} else {
 		count(&ep->counters.programmed);
+		if (was_revoked && flag_is_set(&ep->state.mapped))
+			endpoint_event(ep, CXLVM_EVENT_MEMORY_AVAILABLE, 0, "");
 	}
 	TRACE(ep, GUEST_COMMIT, decoder_base(hdm), decoder_size(hdm), decoder_control(hdm),
 	      (uint64_t)-ret);

@@ -21,6 +21,7 @@ struct transaction {
 	struct kernel_decoder kernel;
 	uint32_t hdm[DECODER_DWORDS]; /* as it was before it was published */
 	bool was_usable;
+	bool was_revoked;
 };
 
 /* Between resets only: what the guest commits has to be there at once. */
@@ -29,7 +30,8 @@ static int validate_commit(const struct cxlvm_endpoint *ep, struct cxlvm_error *
 	if (!ep->machine_done || ep->pending != CXLVM_RESET_NONE)
 		return cxlvm_error_set(err, -EBUSY, "%s: decoder 0 committed during a reset",
 				       ep->name);
-	if (ep->unusable[0])
+	/* What was taken away between resets may be back: the device is asked. */
+	if (ep->unusable[0] && !ep->revoked)
 		return cxlvm_error_set(err, -ENXIO, "%s", ep->unusable);
 	return 0;
 }
@@ -233,6 +235,8 @@ static int publish(struct transaction *t, struct cxlvm_error *err)
 	(void)err;
 	memcpy(t->hdm, hdm, sizeof(t->hdm));
 	t->was_usable = flag_is_set(&ep->state.usable);
+	t->was_revoked = ep->revoked;
+	ep->revoked = false;
 	ep->unusable[0] = '\0';
 	flag_set(&ep->state.usable, true);
 	/* Another vCPU that polls for committed finds the memory there. */
@@ -256,6 +260,7 @@ static void undo_publish(struct transaction *t)
 
 	endpoint_map_off(ep, CXLVM_MAP_UNDONE);
 	flag_set(&ep->state.usable, t->was_usable);
+	ep->revoked = t->was_revoked;
 	/* Not committed before the range goes away. */
 	reg_store(&ep->state.hdm[HDM_CTL_COMMIT_AT / 4], t->hdm[HDM_CTL_COMMIT_AT / 4]);
 	for (unsigned int i = 0; i < DECODER_DWORDS; i++)

@@ -223,10 +223,8 @@ int cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
 		return 0;
 	if (is_usable(ep, &err)) {
 		/* What was taken away is back: the registers have kept their values. */
-		if (ep->revoked && !endpoint_program(ep, CXLVM_RESET_NONE, &err)) {
-			ep->revoked = false;
+		if (ep->revoked && !endpoint_program(ep, CXLVM_RESET_NONE, &err))
 			report_success(ep, CXLVM_RESET_NONE);
-		}
 		return 0;
 	}
 	if (ep->revoked)

@@ -644,6 +644,32 @@ static void recheck_with_policy_guest(void **state)
 	vm_stop(vm);
 }
 
+/* A guest that commits anew need not wait for the host to look. */
+static void decoder_commit_brings_back_what_was_taken_away(void **state)
+{
+	struct vm *vm = mapped(state, 0);
+	struct fake *fake = vm->devices[0].below.fake;
+	struct cxlvm_endpoint *ep = vm->devices[0].endpoint;
+	struct real_control was = take_memory_away(fake);
+
+	assert_int_equal(vm_recheck(vm, 0), 1);
+	vm_hdm_write(vm, 0, 0x20, 0);
+	assert_nothing_mapped(vm, 0);
+	/* still away: the device is asked */
+	refuse(vm, "while it is away", -ENXIO, VM_WINDOW(0), SIZE, 0);
+	assert_true(cxlvm_endpoint_unusable_reason(ep)[0]);
+	give_memory_back(fake, was);
+	assert_int_equal(vm_commit(vm, 0, VM_WINDOW(0), SIZE, 0), 0x600);
+	vm_check_mapped(vm, 0, VM_WINDOW(0), SIZE);
+	assert_string_equal(cxlvm_endpoint_unusable_reason(ep), "");
+	assert_non_null(recorder_event(&vm->devices[0].recorder, CXLVM_EVENT_MEMORY_AVAILABLE));
+	/* and it is not mapped a second time */
+	journal_clear(&vm->board.journal);
+	assert_int_equal(vm_recheck(vm, 0), 0);
+	assert_int_equal(journal_count(&vm->board.journal, CALL_DMA_MAP), 0);
+	vm_stop(vm);
+}
+
 /* The locked decoder is not the host bridge's business. */
 static void policy_locked_ignores_bridge_changed(void **state)
 {
@@ -740,6 +766,7 @@ int main(void)
 		TEST_ALL(policy_guest_forgets_the_bridge_at_system_reset),
 		TEST_FAKE_TELLS(p3_policy_guest_fails_closed),
 		TEST_FAKE(recheck_with_policy_guest),
+		TEST_FAKE(decoder_commit_brings_back_what_was_taken_away),
 		TEST_ALL(policy_locked_ignores_bridge_changed),
 		TEST_ALL(policy_guest_dark_after_unrealize),
 		TEST_FAKE(policy_is_checked),
