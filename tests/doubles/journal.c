@@ -36,7 +36,7 @@ const char *call_name(enum call call)
 void journal_init(struct journal *journal)
 {
 	journal->n = 0;
-	journal->entries = calloc(JOURNAL_MAX, sizeof(journal->entries[0]));
+	journal->entries = malloc(JOURNAL_MAX * sizeof(journal->entries[0]));
 	assert_non_null(journal->entries);
 }
 

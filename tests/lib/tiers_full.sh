@@ -7,12 +7,24 @@ tier_lint() {
 	run_tap lint 300 sh tests/lib/lint.sh
 }
 
+# clang, and the libraries of its sanitizers, whose package has its version in the name
+setup_clang() {
+	setup clang
+	setup "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
+}
+
 tier_compilers() {
+	setup_clang
 	say "compilers: gcc and clang at each level of optimization"
 	run_tap compilers 1200 sh tests/lib/compilers.sh "$BUILD/compilers"
+	say "compilers: the unit tests built by clang"
+	build_tests_in clang --native-file tests/lib/clang.ini
+	run_unit_in "$BUILD/clang" "clang/" "$UNIT_PROGRAMS"
 }
 
 tier_analyze() {
+	setup_clang
+	# shellcheck disable=SC2086 # a list of packages
 	setup $PACKAGES_ANALYZE
 	build_default
 	say "analyze: gcc -fanalyzer, clang-tidy, cppcheck"
@@ -25,6 +37,7 @@ tier_analyze() {
 
 # Reads beside resets, with the thread sanitizer (clang's: gcc's does not know all atomics).
 tier_tsan() {
+	setup_clang
 	say "tsan: reads and getters on other threads during resets"
 	build_tests_in tsan --native-file tests/lib/clang.ini -Db_sanitize=thread -Db_lundef=false
 	export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
@@ -49,6 +62,7 @@ FUZZ_TARGETS='decode device guest options window'
 
 # build_fuzz - the targets and what they need
 build_fuzz() {
+	setup_clang
 	configure_in fuzz --native-file tests/lib/clang.ini -Dfuzz=true -Doptimization=1 \
 		-Db_sanitize=address,undefined -Db_lundef=false
 	# shellcheck disable=SC2046 # a list of targets

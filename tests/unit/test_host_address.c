@@ -51,14 +51,22 @@ static struct marker marker_of(const struct vm *vm)
 static unsigned int marks(const struct marker *marker, const uint8_t *bytes, size_t n)
 {
 	unsigned int found = 0;
+	uint64_t window = 0; /* the eight bytes from i on, as a number; 0 behind the end */
 
-	for (unsigned int f = 0; f < FORMS; f++) {
-		unsigned int length = marker->forms[f].bytes;
-		uint8_t wanted[8];
+	for (size_t i = 0; i < 8 && i < n; i++)
+		window |= (uint64_t)bytes[i] << (8 * i);
+	for (size_t i = 0; i < n; i++) {
+		/* most bytes are no register, or read as none */
+		bool empty = !window || window == UINT64_MAX;
 
-		fake_put(wanted, 8, marker->forms[f].value);
-		for (size_t i = 0; length && i + length <= n; i++)
-			found += bytes[i] == wanted[0] && !memcmp(bytes + i, wanted, length);
+		for (unsigned int f = 0; !empty && f < FORMS; f++) {
+			unsigned int length = marker->forms[f].bytes;
+			uint64_t value = marker->forms[f].value ^ window;
+
+			found += length && i + length <= n &&
+				 !(length == 8 ? value : (uint32_t)value);
+		}
+		window = window >> 8 | (uint64_t)(i + 8 < n ? bytes[i + 8] : 0) << 56;
 	}
 	return found;
 }
