@@ -464,6 +464,7 @@ static void p5_new_base_moves_everything(void **state)
 	uint32_t range = vm->devices[0].dvsec + 0x20;
 	long disable, enable;
 
+	assert_int_not_equal(other, VM_WINDOW(0));
 	journal_clear(&vm->board.journal);
 	vm_hdm_write(vm, 0, 0x20, 0);
 	vm_bridge_write(vm, 0, 0x20, 0);
@@ -757,7 +758,14 @@ int main(void)
 		TEST_ALL(decoder_size_0_commits_and_maps_nothing),
 		TEST_ALL(p3_map_follows_the_host_bridge),
 		TEST_ALL(p3_map_follows_the_enables),
-		TEST_ALL(p5_new_base_moves_everything),
+		/* the window has to be larger than the decoder: not that of a fake below host own */
+		TEST_SIM(p5_new_base_moves_everything),
+		TEST_ON(p5_new_base_moves_everything, QEMU_FAKE_2, "[qemu,fake 2]"),
+		TEST_ON(p5_new_base_moves_everything, QEMU_FAKE_2N, "[qemu,fake 2N]"),
+		TEST_ON(p5_new_base_moves_everything, QEMU_FAKE_3, "[qemu,fake 3]"),
+		TEST_ON(p5_new_base_moves_everything, QEMU_FAKE_4, "[qemu,fake 4]"),
+		TEST_ON(p5_new_base_moves_everything, QEMU_FAKE_5, "[qemu,fake 5]"),
+		TEST_ON(p5_new_base_moves_everything, QEMU_FAKE_6, "[qemu,fake 6]"),
 		TEST_ON(p4_an_undone_commit_leaves_our_lock_ours, OWN_SIM_2, "[own,sim 2]"),
 		TEST_ON(p4_an_undone_commit_leaves_our_lock_ours, OWN_SIM_2N, "[own,sim 2N]"),
 		TEST_SIM(decoder_size_is_the_guests_choice),
