@@ -2,8 +2,8 @@
 /*
  * cxlvm/vfio.h - the device-access interface: how the engine reaches a VFIO device
  *
- * One of the two seams of the library. The engine never sees a file descriptor, a socket or an
- * ioctl: it calls this table (P7). A host that owns its VFIO devices (QEMU does) implements the
+ * One of the two seams of the library. The engine never sees a device's file descriptor, a socket
+ * or an ioctl: it calls this table (P7). A host that owns its VFIO devices (QEMU does) implements the
  * table itself; a host that does not uses one of the transports of the library, which fill in
  * struct cxlvm_transport. Answers are the raw bytes of the VFIO interface, little endian, so that
  * every generation of the kernel interface is parsed in one place (docs: kernel generations).
