@@ -95,7 +95,7 @@ struct cxlvm_endpoint_config {
 	const char *window;
 	/*
 	 * Device memory must be in the I/O address space of the device: unless the host says so
-	 * (dma_state) after it enabled the map, programming fails. Otherwise that is a failure only
+	 * (dma_map, and dma_state after it enabled the map), programming fails. Otherwise that is a failure only
 	 * while the device has ATS enabled, and one warning for the rest (DMA-2).
 	 */
 	bool require_dma;
