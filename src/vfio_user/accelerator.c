@@ -142,11 +142,19 @@ int vu_accelerator_init(struct cxlvm_server *server, struct cxlvm_error *err)
 	return 0;
 }
 
+/* A copy that ended waits for nothing: the next one from the same place asks the client anew. */
+static void forget_access(struct cxlvm_server *server)
+{
+	if (!swdev_engine_busy(&server->dev))
+		vu_dma_forget(&server->dma);
+}
+
 void vu_accelerator_reset(struct cxlvm_server *server)
 {
 	swdev_reset(&server->dev);
 	kernel_shape_reset(&server->shape);
 	vu_accelerator_show_ready(server);
+	forget_access(server);
 }
 
 void vu_accelerator_connect(struct cxlvm_server *server)
@@ -187,6 +195,7 @@ int vu_accelerator_step(struct cxlvm_server *server)
 	if (!swdev_engine_busy(&server->dev))
 		return -1;
 	left = swdev_engine_step(&server->dev, STEP_BYTES);
+	forget_access(server);
 	if (access->state == VU_DMA_WAITING)
 		vu_client_send_dma(server);
 	if (!left || access->state == VU_DMA_NONE || access->state == VU_DMA_ANSWERED)
@@ -293,6 +302,7 @@ int vu_accelerator_write(struct cxlvm_server *server, uint32_t region, uint64_t 
 		return ret;
 	/* A function-level reset is a config write. */
 	vu_accelerator_show_ready(server);
+	forget_access(server);
 	if (server->config.expose_memory_bar)
 		vu_expose_config_write(server, offset, buf, len);
 	return 0;

@@ -111,7 +111,7 @@ void vu_dma_finish(struct vu_dma *dma)
 {
 	while (dma->n)
 		remove_range(dma, dma->n - 1);
-	dma->access.state = VU_DMA_NONE;
+	vu_dma_forget(dma);
 }
 
 /* By messages: the first time it is only begun. */
@@ -213,6 +213,11 @@ int vu_dma_reply(struct vu_dma *dma, const struct vu_message *message)
 	if (access->done < access->len)
 		access->state = VU_DMA_WAITING;
 	return 0;
+}
+
+void vu_dma_forget(struct vu_dma *dma)
+{
+	dma->access.state = VU_DMA_NONE;
 }
 
 void vu_dma_give_up(struct vu_dma *dma)

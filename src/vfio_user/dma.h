@@ -75,6 +75,9 @@ size_t vu_dma_request(struct vu_dma *dma, uint64_t now, uint64_t limit, uint8_t 
 /* A reply came. 0, or -EINVAL when it answers nothing that was asked; it is dropped then. */
 int vu_dma_reply(struct vu_dma *dma, const struct vu_message *message);
 
+/* Whoever asked has ended: an answer that is there or comes is nobody's. */
+void vu_dma_forget(struct vu_dma *dma);
+
 /* No answer will come any more: the access fails when it is asked for again. */
 void vu_dma_give_up(struct vu_dma *dma);
 

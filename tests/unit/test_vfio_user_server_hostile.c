@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The vfio-user server against clients that want to end it, hold it, or mislead its device. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vu_rig.h"
+
+/* The copy engine, from docs/device.md: region 2. */
+enum { DIRECTION = 0x08, SOURCE = 0x10, DESTINATION = 0x18, LENGTH = 0x20 };
+enum { DOORBELL = 0x24, STATUS = 0x28, BYTES = 0x2c };
+enum { TO_DEVICE, FROM_DEVICE };
+enum { DONE = 2, FAILED = 4, DMA_FAILED = 7 };
+
+#define READ_WRITE 3u
+#define RAM_BASE   0x100000000ull
+#define RAM_SIZE   0x20000u
+
+static struct rig rig;
+
+static void start(void)
+{
+	rig_start(&rig);
+	rig_write(&rig, 7, 4, 2, 6);
+}
+
+static void copy(uint32_t direction, uint64_t source, uint64_t destination, uint32_t length)
+{
+	rig_write(&rig, 2, DIRECTION, 4, direction);
+	rig_write(&rig, 2, SOURCE, 8, source);
+	rig_write(&rig, 2, DESTINATION, 8, destination);
+	rig_write(&rig, 2, LENGTH, 4, length);
+	rig_write(&rig, 2, DOORBELL, 4, 1);
+	rig_settle(&rig);
+}
+
+static void want_status(uint32_t status, uint32_t error, uint32_t bytes)
+{
+	assert_int_equal(rig_read(&rig, 2, STATUS, 4), status | error << 8);
+	assert_int_equal(rig_read(&rig, 2, BYTES, 4), bytes);
+}
+
+/* Take the DMA message that must come; its header. */
+static void take_request(uint8_t *head)
+{
+	assert_true(rig_receive(&rig, rig.fd));
+	memcpy(head, rig.head, 16);
+}
+
+static void answer_read(const uint8_t *head, uint64_t iova, uint8_t data)
+{
+	uint8_t answer[48] = { 0 };
+
+	memcpy(answer, head, 16);
+	rig_put(answer + 4, 4, sizeof(answer));
+	rig_put(answer + 8, 4, 1);
+	rig_put(answer + 16, 8, iova);
+	rig_put(answer + 24, 8, 16);
+	memset(answer + 32, data, 16);
+	rig_send(rig.fd, answer, sizeof(answer), NULL, 0);
+	rig_settle(&rig);
+}
+
+/*
+ * A copy that ended (by a reset, or because its memory was taken away) while the client was asked
+ * for data: the answer is not that of the next copy from the same place.
+ */
+static void vu_server_asks_anew_for_a_copy_that_begins_anew(void **state)
+{
+	uint8_t old[16], new[16];
+
+	(void)state;
+	for (unsigned int way = 0; way < 4; way++) {
+		start();
+		assert_int_equal(rig_map(&rig, READ_WRITE, 0, RAM_BASE, RAM_SIZE, -1), 0);
+		copy(TO_DEVICE, RAM_BASE, 0, 16);
+		take_request(old);
+		switch (way) {
+		case 0:
+			assert_int_equal(rig_call(&rig, RIG_RESET, NULL, 0), 0);
+			break;
+		case 1: /* and the answer is there already */
+			assert_int_equal(rig_call(&rig, RIG_RESET, NULL, 0), 0);
+			answer_read(old, RAM_BASE, 0x11);
+			break;
+		case 2: /* function-level reset: PCIe device control, bit 15 */
+			rig_write(&rig, 7, 0x48, 2, 0x8000);
+			break;
+		case 3:
+			assert_int_equal(rig_unmap(&rig, 0, RAM_BASE, RAM_SIZE), 0);
+			rig_settle(&rig);
+			want_status(FAILED, DMA_FAILED, 0);
+			assert_int_equal(rig_map(&rig, READ_WRITE, 0, RAM_BASE, RAM_SIZE, -1), 0);
+			break;
+		}
+		rig_write(&rig, 7, 4, 2, 6);
+		copy(TO_DEVICE, RAM_BASE, 0, 16);
+		if (way != 1)
+			answer_read(old, RAM_BASE, 0x11);
+		take_request(new);
+		assert_int_not_equal(rig_get(old, 2), rig_get(new, 2));
+		answer_read(new, RAM_BASE, 0x22);
+		want_status(DONE, 0, 16);
+		assert_int_equal(rig_read(&rig, 10, 0, 8), 0x2222222222222222);
+		rig_finish(&rig);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vu_server_asks_anew_for_a_copy_that_begins_anew),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
