@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/math.h"
@@ -33,36 +36,62 @@ static int check_file(int fd, uint64_t offset, uint64_t size, bool writable)
 	return 0;
 }
 
+/* The size of its pages if they are huge ones, else 0. */
+static uint64_t huge_page_size(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) || fs.f_type != HUGETLBFS_MAGIC || fs.f_bsize <= 0 ||
+	    !is_power_of_two((uint64_t)fs.f_bsize))
+		return 0;
+	return (uint64_t)fs.f_bsize;
+}
+
+/* Not mappable, for example at such an offset, is no failure: system calls do as well. */
+static void map_memory(struct vu_memory *memory, int protection, uint64_t page)
+{
+	/* Whole huge pages, or it can neither be mapped nor unmapped. */
+	uint64_t ahead = page ? memory->offset % page : 0, size = ahead + memory->size;
+	void *mapping;
+
+	if (page && __builtin_add_overflow(size, (page - size % page) % page, &size))
+		return;
+	mapping = mmap(NULL, size, protection, MAP_SHARED | MAP_NORESERVE, memory->fd,
+		       (off_t)(memory->offset - ahead));
+	if (mapping == MAP_FAILED)
+		return;
+	(void)madvise(mapping, size, MADV_DONTDUMP);
+	memory->mapping = mapping;
+	memory->mapping_size = size;
+	memory->map = (uint8_t *)mapping + ahead;
+}
+
 int vu_memory_attach(struct vu_memory *memory, int fd, uint64_t offset, uint64_t size,
 		     bool writable)
 {
 	int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
 	int ret = check_file(fd, offset, size, writable);
-	void *map;
+	uint64_t page;
 
 	*memory = (struct vu_memory){ .fd = fd, .offset = offset, .size = size };
 	if (ret) {
 		vu_memory_detach(memory);
 		return ret;
 	}
-	if (!cannot_shrink(fd))
-		return 0;
-	/* Not mappable, for example at such an offset, is no failure: system calls do as well. */
-	map = mmap(NULL, size, protection, MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
-	if (map == MAP_FAILED)
-		return 0;
-	(void)madvise(map, size, MADV_DONTDUMP);
-	memory->map = map;
+	page = huge_page_size(fd);
+	memory->huge = page;
+	if (page || cannot_shrink(fd))
+		map_memory(memory, protection, page);
 	return 0;
 }
 
 void vu_memory_detach(struct vu_memory *memory)
 {
-	if (memory->map)
-		munmap(memory->map, memory->size);
+	if (memory->mapping)
+		munmap(memory->mapping, memory->mapping_size);
 	if (memory->fd >= 0)
 		close(memory->fd);
-	memory->map = NULL;
+	memory->mapping = memory->map = NULL;
 	memory->fd = -1;
 }
 
@@ -83,10 +112,30 @@ static int transfer(const struct vu_memory *memory, uint64_t at, void *in, const
 	return 0;
 }
 
+/* As the kernel copies between processes: what cannot be reached is an error, and no signal. */
+static int transfer_huge(const struct vu_memory *memory, uint64_t at, void *in, const void *out,
+			 size_t len)
+{
+	for (size_t done = 0; done < len;) {
+		struct iovec there = { memory->map + at + done, len - done };
+		struct iovec here = { in ? (char *)in + done : (char *)(uintptr_t)out + done,
+				      len - done };
+		ssize_t n = in ? process_vm_readv(getpid(), &here, 1, &there, 1, 0)
+			       : process_vm_writev(getpid(), &here, 1, &there, 1, 0);
+
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
 int vu_memory_read(const struct vu_memory *memory, uint64_t at, void *buf, size_t len)
 {
 	if (!memory->map)
 		return transfer(memory, at, buf, NULL, len);
+	if (memory->huge)
+		return transfer_huge(memory, at, buf, NULL, len);
 	memcpy(buf, memory->map + at, len);
 	return 0;
 }
@@ -95,6 +144,8 @@ int vu_memory_write(const struct vu_memory *memory, uint64_t at, const void *buf
 {
 	if (!memory->map)
 		return transfer(memory, at, NULL, buf, len);
+	if (memory->huge)
+		return transfer_huge(memory, at, NULL, buf, len);
 	memcpy(memory->map + at, buf, len);
 	return 0;
 }
@@ -110,7 +161,9 @@ int vu_memory_clear(const struct vu_memory *memory)
 	if (fallocate(memory->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size))
 		return -errno;
 	/* Sealed memory is this process's own: allocated when used. */
-	return memory->map || !fallocate(memory->fd, 0, offset, size) ? 0 : -errno;
+	if (memory->map && !memory->huge)
+		return 0;
+	return fallocate(memory->fd, 0, offset, size) ? -errno : 0;
 }
 
 static int own_memory(uint64_t size, struct cxlvm_error *err)

@@ -2,7 +2,9 @@
 /*
  * Memory in a file that somebody else may hold too: device memory, and guest RAM that a client
  * named. A file that can become shorter is read and written by system calls, which fail where
- * touching a mapping would end the process; one that is sealed against it is mapped.
+ * touching a mapping would end the process; one that is sealed against it is mapped. A file of huge
+ * pages is mapped, as it cannot be written, and the kernel copies: a page that it has not is an
+ * error as well.
  */
 #ifndef CXLVM_VFIO_USER_MEMORY_H
 #define CXLVM_VFIO_USER_MEMORY_H
@@ -13,7 +15,10 @@ struct vu_memory {
 	int fd;
 	uint64_t offset; /* of the first byte in the file */
 	uint64_t size;
-	uint8_t *map; /* NULL: not mapped */
+	uint8_t *map; /* the first byte; NULL: not mapped */
+	bool huge;    /* pages that may be missing: not to be touched here */
+	void *mapping;
+	size_t mapping_size;
 };
 
 /*
