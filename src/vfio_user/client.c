@@ -16,6 +16,13 @@
 
 #define REQUEST_MAX ((size_t)VU_DATA_OVERHEAD + VU_DMA_ACCESS_MAX)
 
+/*
+ * What the messages of one step may cost, in bytes that are moved; so much each of them costs at
+ * least. Few bytes can ask for much, and no answers need to be taken where none are wanted.
+ */
+#define STEP_COST    ((uint64_t)4 << 20)
+#define MESSAGE_COST ((uint64_t)1 << 10)
+
 void vu_client_init(struct vu_client *client)
 {
 	*client = (struct vu_client){ .main.fd = -1, .twin.fd = -1 };
@@ -147,6 +154,7 @@ static void answer(struct cxlvm_server *server, struct vu_message *message, uint
 	};
 	int ret = execute(server, &request);
 
+	server->client.spent += MESSAGE_COST + message->payload_size + request.reply_size;
 	if (ret) {
 		server->stats.errors++;
 		header.flags |= VU_FLAG_ERROR;
@@ -176,8 +184,8 @@ static void take_reply(struct cxlvm_server *server, const struct vu_message *mes
 }
 
 /*
- * Messages that were received, while there is room for their answers. 0: none is left that is whole;
- * -EAGAIN: the client has to take answers first; -EPROTO.
+ * Messages that were received, while there is room for their answers. 0: none is left that is whole,
+ * or client->more; -EAGAIN: the client has to take answers first; -EPROTO.
  */
 static int take_messages(struct cxlvm_server *server, struct vu_channel *channel)
 {
@@ -189,7 +197,8 @@ static int take_messages(struct cxlvm_server *server, struct vu_channel *channel
 		uint8_t *room = NULL;
 		int ret;
 
-		if (client->leaving)
+		client->more = client->spent >= STEP_COST;
+		if (client->leaving || client->more)
 			return 0;
 		if (main)
 			room = vu_output_reserve(&channel->output, ANSWER_MAX);
@@ -251,7 +260,7 @@ static const char *channel_step(struct cxlvm_server *server, struct vu_channel *
 	/* What waited for room, then what is new. */
 	if (!ret || ret == -EAGAIN)
 		ret = take_and_send(server, channel);
-	if (!ret && !server->client.leaving) {
+	if (!ret && !server->client.leaving && !server->client.more) {
 		n = vu_stream_receive(&channel->stream);
 		if (n > 0)
 			ret = take_and_send(server, channel);
@@ -268,8 +277,12 @@ static const char *channel_step(struct cxlvm_server *server, struct vu_channel *
 bool vu_client_step(struct cxlvm_server *server)
 {
 	struct vu_client *client = &server->client;
-	bool came = false;
-	const char *reason = channel_step(server, &client->main, &came);
+	bool came = client->more;
+	const char *reason;
+
+	client->spent = 0;
+	client->more = false;
+	reason = channel_step(server, &client->main, &came);
 
 	if (!reason && client->twin.fd >= 0)
 		reason = channel_step(server, &client->twin, &came);

@@ -179,10 +179,13 @@ static void accept_client(struct cxlvm_server *server)
 
 int cxlvm_server_step(struct cxlvm_server *server)
 {
+	int wait;
+
 	/* A client that left makes room for the next one at once. */
 	if (!vu_client_is_there(&server->client) || !vu_client_step(server))
 		accept_client(server);
-	return vu_accelerator_step(server);
+	wait = vu_accelerator_step(server);
+	return server->client.more ? 0 : wait;
 }
 
 void cxlvm_server_get_stats(const struct cxlvm_server *server, struct cxlvm_server_stats *stats,

@@ -44,6 +44,8 @@ struct vu_client {
 	struct vu_channel twin; /* for commands of the server, if the client asked for it */
 	bool agreed;            /* on a version */
 	bool leaving;           /* dropped as soon as the last answer is sent */
+	uint64_t spent;         /* on its messages in this step */
+	bool more;              /* of them are left for the next step */
 	struct vu_capabilities caps;
 };
 

@@ -174,11 +174,55 @@ static void vu_server_asks_anew_for_a_copy_that_begins_anew(void **state)
 	}
 }
 
+/* Much work in few bytes, and no answer that has to be taken: many steps, none of them long. */
+static void vu_server_does_a_bounded_part_in_one_step(void **state)
+{
+	enum { MESSAGES = 2000 };
+	static uint8_t bytes[MESSAGES * 32];
+	struct cxlvm_server_stats before, after;
+	uint64_t most = 0, first;
+	uint8_t read[16] = { 0 };
+	size_t n = 0;
+
+	(void)state;
+	start();
+	rig_put(read + 8, 4, 10);
+	rig_put(read + 12, 4, 1 << 20);
+	for (unsigned int i = 0; i < MESSAGES; i++)
+		n += rig_message(&rig, bytes + n, RIG_REGION_READ, 0x10, read, sizeof(read));
+	cxlvm_server_get_stats(rig.server, &before, sizeof(before));
+	first = before.messages;
+	rig_send(rig.fd, bytes, n, NULL, 0);
+	while (rig_step(&rig)) {
+		cxlvm_server_get_stats(rig.server, &after, sizeof(after));
+		if (after.messages - before.messages > most)
+			most = after.messages - before.messages;
+		before = after;
+	}
+	assert_int_equal(before.messages - first, MESSAGES);
+	assert_int_equal(before.errors, 0);
+	assert_in_range(most, 1, 16);
+	/* Small ones still come many at a time. */
+	n = 0;
+	memset(read, 0, sizeof(read));
+	rig_put(read + 8, 4, 7);
+	rig_put(read + 12, 4, 4);
+	for (unsigned int i = 0; i < MESSAGES; i++)
+		n += rig_message(&rig, bytes + n, RIG_REGION_READ, 0x10, read, sizeof(read));
+	rig_send(rig.fd, bytes, n, NULL, 0);
+	assert_true(rig_step(&rig));
+	cxlvm_server_get_stats(rig.server, &after, sizeof(after));
+	assert_true(after.messages - before.messages >= 1000);
+	rig_settle(&rig);
+	rig_finish(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vu_server_survives_huge_pages_that_are_not_there),
 		cmocka_unit_test(vu_server_asks_anew_for_a_copy_that_begins_anew),
+		cmocka_unit_test(vu_server_does_a_bounded_part_in_one_step),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
