@@ -37,8 +37,9 @@ extern "C" {
 /*
  * A UNIX socket that listens: made with permissions 0600; what a dead process left at path is
  * replaced, anything else that exists there is refused. Errors: -ENAMETOOLONG, -EINVAL (empty path,
- * no socket), -EADDRINUSE when somebody is listening there, and what the system calls gave. destroy
- * removes the file if it is still the one that was made; takes NULL.
+ * no socket), -EADDRINUSE when somebody is listening there, -EBUSY when another process keeps the
+ * folder locked (flock) for a second, and what the system calls gave. destroy removes the file if it
+ * is still the one that was made; takes NULL.
  */
 struct cxlvm_listener;
 

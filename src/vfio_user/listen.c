@@ -8,9 +8,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cxlvm/server.h>
+
+/* So long another start in the same folder may take, which takes milliseconds. */
+#define LOCK_TRIES   100
+#define LOCK_WAIT_NS 10000000
 
 struct cxlvm_listener {
 	int fd;
@@ -22,6 +27,21 @@ struct cxlvm_listener {
 static int fail(struct cxlvm_error *err, const char *path)
 {
 	return cxlvm_error_set(err, -errno, "socket %s: %s", path, strerror(errno));
+}
+
+/* Anybody can lock a folder like /tmp, for ever: not waited for longer than another start takes. */
+static int lock(int fd)
+{
+	const struct timespec moment = { .tv_nsec = LOCK_WAIT_NS };
+
+	for (unsigned int i = 0; i < LOCK_TRIES; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		nanosleep(&moment, NULL);
+	}
+	return -EBUSY;
 }
 
 /* The folder of the socket, locked: who starts there as well waits until this server listens. */
@@ -38,10 +58,13 @@ static int lock_folder(const char *path, struct cxlvm_error *err)
 	else
 		slash[slash == folder] = '\0';
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && !flock(fd, LOCK_EX))
+	ret = fd < 0 ? -errno : lock(fd);
+	if (!ret)
 		return fd;
-	ret = cxlvm_error_set(err, -errno, "folder of the socket %s: %s", path, strerror(errno));
-	cxlvm_error_hint(err, "make the folder, or name another one");
+	cxlvm_error_set(err, ret, "folder of the socket %s: %s", path,
+			ret == -EBUSY ? "locked by another process" : strerror(-ret));
+	cxlvm_error_hint(err, ret == -EBUSY ? "name another folder, which nobody else uses"
+					    : "make the folder, or name another one");
 	if (fd >= 0)
 		close(fd);
 	return ret;

@@ -174,6 +174,14 @@ static void vu_server_asks_anew_for_a_copy_that_begins_anew(void **state)
 	}
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /* Much work in few bytes, and no answer that has to be taken: many steps, none of them long. */
 static void vu_server_does_a_bounded_part_in_one_step(void **state)
 {
@@ -217,12 +225,44 @@ static void vu_server_does_a_bounded_part_in_one_step(void **state)
 	rig_finish(&rig);
 }
 
+/* Anybody can lock a folder like /tmp, and whoever starts a server there must not wait for him. */
+static void vu_server_does_not_wait_for_a_locked_folder(void **state)
+{
+	char folder[] = "/tmp/cxlvm-locked-XXXXXX", path[64];
+	struct cxlvm_server_config config = { .size = sizeof(config),
+					      .memory_size = RIG_MEMORY_SIZE };
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	unsigned int open_before = rig_open_files();
+	struct cxlvm_server *server;
+	uint64_t begin = now_ms();
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/socket", folder);
+	config.socket_path = path;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	alarm(20);
+	assert_int_equal(cxlvm_server_create(&config, &server, &err), -EBUSY);
+	alarm(0);
+	assert_in_range(now_ms() - begin, 500, 10000);
+	assert_non_null(strstr(err.message, path));
+	assert_true(err.hint[0]);
+	close(fd);
+	assert_int_equal(cxlvm_server_create(&config, &server, &err), 0);
+	cxlvm_server_destroy(server);
+	assert_int_equal(rmdir(folder), 0);
+	assert_int_equal(rig_open_files(), open_before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vu_server_survives_huge_pages_that_are_not_there),
 		cmocka_unit_test(vu_server_asks_anew_for_a_copy_that_begins_anew),
 		cmocka_unit_test(vu_server_does_a_bounded_part_in_one_step),
+		cmocka_unit_test(vu_server_does_not_wait_for_a_locked_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
