@@ -105,8 +105,8 @@ int user_dma_unmap(void *device, struct cxlvm_iova base, uint64_t size)
 	range = ranges_find(&user->ranges, base, size);
 	if (range && !user->conn.lost) {
 		ret = send_unmap(&user->conn, range);
-		/* A server that does not let go must not go on. */
-		if (ret && ret != -ENODEV)
+		/* A server that does not let go must not go on, whatever it says. */
+		if (ret)
 			connection_give_up(&user->conn, ret,
 					   "the server does not let go of memory");
 	}
