@@ -162,6 +162,8 @@ static int open_signals(struct cxlvm_error *err)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
+	/* Who reads the messages may go away: no client is to end the server with one. */
+	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		cxlvm_error_set(err, -errno, "signalfd: %s", strerror(errno));

@@ -150,6 +150,26 @@ nonsense
 	want_equal "exit status" 0 $status
 }
 
+# who reads its messages goes away: a client that makes it print another does not end it
+reader_leaves() {
+	mkfifo "$WORK/messages"
+	"$CXLVM" device --socket "$WORK/socket" $SIZE >/dev/null 2>"$WORK/messages" &
+	pid=$!
+	head -n 1 "$WORK/messages" >"$WORK/first"
+	want_text "the first message" "listening on $WORK/socket" "$WORK/first"
+	python3 -c 'import socket, sys
+for i in range(3):
+	peer = socket.socket(socket.AF_UNIX)
+	peer.settimeout(5)
+	peer.connect(sys.argv[1])
+	peer.sendall(b"\377" * 16)
+	if peer.recv(16):
+		sys.exit("it answers nonsense")' "$WORK/socket"
+	kill -0 "$pid" || fail "the server is gone"
+	server_stop TERM
+	want_equal "exit status" 0 $status
+}
+
 # every option of the help is in the manual
 manual() {
 	"$CXLVM" help device >"$WORK/help"
@@ -172,5 +192,6 @@ else
 fi
 check "a living server is not disturbed, a dead one's sockets are replaced" living_and_dead
 check "the control socket answers each line" control_socket
+check "nobody reads its messages any more" reader_leaves
 check "the manual has all options" manual
 tap_end
