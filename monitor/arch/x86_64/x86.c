@@ -133,11 +133,13 @@ int arch_reset(struct arch *arch, struct cxlvm_error *err)
 	struct entry entry;
 	int code = 0;
 
-	if (arch->started)
+	/* The serial port starts in its reset state: what was typed by now is for the guest. */
+	if (arch->started) {
 		code = snapshot_restore(vm, arch->snapshot, err);
+		serial_reset(&arch->serial);
+	}
 	arch->started = true;
 	ports_reset(arch);
-	serial_reset(&arch->serial);
 	if (!code)
 		code = boot_load(vm, vm->boot, arch->huge_pages_1g, &entry, err);
 	if (!code)
