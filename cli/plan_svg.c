@@ -217,7 +217,7 @@ static int put_path(struct picture *picture, struct device *device, int middle,
 	put_rectangle(picture, x, top, BOX_WIDTH, BOX_HEIGHT, paper);
 	put_text(picture, x + 12, top + 24, "strong", "root port, number %u", bridge->port.number);
 	put_text(picture, x + 12, top + 48, "soft", "buses %02x to %02x",
-		 bridge->port.assigned.secondary, bridge->bus_last);
+		 bridge->port.assigned.secondary, bridge->port.assigned.subordinate);
 	x += BOX_WIDTH;
 	put_arrow(picture, x, middle, BOX_GAP, colours.line);
 	x += BOX_GAP;
