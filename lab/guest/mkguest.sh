@@ -34,6 +34,8 @@ if [ $# -gt 0 ]; then
 	}
 	cp /mnt/work/driver/cxlvm_t2.ko modules/
 	strip --strip-debug modules/cxlvm_t2.ko
+	gcc-14 -std=gnu11 -O2 -static -I /mnt/work/driver -o bin/reach /mnt/work/reach.c
+	strip bin/reach
 fi
 find . -exec touch -h -d @0 {} +
 find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 --reproducible | gzip -n \
@@ -63,7 +65,7 @@ done
 [ -n "$out" ] || usage_error "which output file?"
 
 need_tree
-key=$(cat "$0" "$GUEST_DIR/init" "$GUEST_DIR"/driver/* "$LAB_DIR/pattern.h" "$TREE/kver" |
+key=$(cat "$0" "$GUEST_DIR/init" "$GUEST_DIR/reach.c" "$GUEST_DIR"/driver/* "$LAB_DIR/pattern.h" "$TREE/kver" |
 	short_hash)
 cached=$TREE/$variant-$key.cpio.gz
 if [ ! -f "$cached" ]; then
@@ -73,6 +75,7 @@ if [ ! -f "$cached" ]; then
 	trap 'exit 130' INT TERM HUP
 	mkdir "$work/root" "$work/driver"
 	cp "$GUEST_DIR"/driver/* "$LAB_DIR/pattern.h" "$work/driver/"
+	cp "$GUEST_DIR/reach.c" "$work/"
 	install -m 755 "$GUEST_DIR/init" "$work/root/init"
 	# shellcheck disable=SC2086 # a list of modules
 	in_tree -b "$KERNEL_DIR:/mnt/kernel" -b "$work:/mnt/work" sh -c "$BUILD" build \

@@ -12,9 +12,10 @@ cd "$(dirname "$0")/../.."
 . tests/lib/plan.sh
 . tests/lab/options.sh
 . tests/lab/share.sh
+. tests/lab/trials.sh
 share=$1
 build=${CXLVM_BUILD:-build}
-HOST_LIMIT=900
+HOST_LIMIT=1200
 
 # talk_lines FILE LINE... - a conversation with these steps
 talk_lines() {
@@ -29,7 +30,8 @@ planned() {
 
 prepare() {
 	share_make "$share" "$build"
-	cp tests/tap.sh tests/lab/inside.sh tests/guest/payload.sh tests/guest/store.sh "$share/"
+	cp tests/tap.sh tests/lab/inside.sh tests/lab/piece.sh tests/guest/payload.sh \
+		tests/guest/store.sh "$share/"
 	cp "$(sh lab/kernel12.sh)" "$share/vmlinuz-old"
 	sh lab/guest/mkguest.sh "$share/plain.cpio.gz" --plain
 	sh tests/guest/payload.sh build "$share/payload"
@@ -37,6 +39,9 @@ prepare() {
 	planned --memory 128M | plan_window 0 base >"$share/payload.base"
 	share_talk_region "$share" region-5
 	share_talk_region "$share" region-2
+	# shellcheck disable=SC2086 # options are words
+	planned --device "sim,size=$SECOND_SIZE" $TRIALS_OPTIONS >"$share/plan-trials.json"
+	share_talk_trials "$share" "$share/plan-trials.json"
 	talk_lines "$share/talk/broken.talk" 'expect GUEST region' 'expect FAILED no region'
 	talk_lines "$share/talk/no-device.talk" 'expect GUEST region' 'expect FAILED no region'
 	talk_lines "$share/talk/old.talk" 'expect GUEST plain' 'expect CEDT'

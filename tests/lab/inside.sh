@@ -19,6 +19,21 @@ region() { # NAME GENERATION
 	bin/pattern check $MEM "$seed" >"out/$name/after" 2>&1 || :
 }
 
+# two devices, two virtual CPUs, and all that trials.sh has to say
+trials() {
+	new_memory
+	rm -f "${MEM}2"
+	mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || :
+	# shellcheck disable=SC2086 # options are words
+	set -- --kernel vmlinuz --initrd guest.cpio.gz $TRIALS_OPTIONS \
+		--device "sim,size=$REGION_SIZE,memory-file=$MEM" \
+		--device "sim,size=$SECOND_SIZE,memory-file=${MEM}2"
+	plan trials "$@"
+	guest trials $TRIALS_LIMIT bin/cxlvm run "$@" \
+		--append "$APPEND iomem=relaxed cxlvm.test=region" --trace cxl_locked_hdm
+	rm -f "${MEM}2"
+}
+
 # the smallest guest first: it needs nothing but KVM
 echo "PROGRESS payload guests"
 mkdir -p out/payload
@@ -28,6 +43,7 @@ env CXLVM=bin/cxlvm-switches BASE="$(cat payload.base)" PAYLOAD=payload PATTERN=
 
 region region-5 5
 region region-2 2
+trials
 
 new_memory
 guest broken $BOOT_LIMIT bin/cxlvm-switches run --kernel vmlinuz --initrd guest.cpio.gz \
