@@ -179,10 +179,12 @@ static void serve(struct cxlvm_server *server, struct control *control, int sign
 	};
 
 	for (;;) {
-		int wait = cxlvm_server_step(server);
+		/* Who has just sent a message is likely to send the next one. */
+		int wait =
+			wanted[1].revents ? cxlvm_server_linger(server) : cxlvm_server_step(server);
 
 		wanted[2].fd = control ? control_fd(control) : -1;
-		if (poll(wanted, 3, wait) <= 0)
+		if (poll(wanted, 3, wait) < 0)
 			continue;
 		if (wanted[0].revents)
 			return;

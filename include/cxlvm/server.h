@@ -10,7 +10,7 @@
  * Clients come one after another, and each finds the device as after power on, apart from the
  * contents of its memory, which stay as on a real device. A second one at the same time is
  * refused. No client can end the server, make it grow or make it wait: all it owns is bounded, and
- * nothing here blocks.
+ * nothing here blocks (cxlvm_server_linger: for longer than it says).
  *
  * A server belongs to one thread. It has no thread of its own and no global state; its owner waits
  * for the file descriptor and calls cxlvm_server_step:
@@ -119,6 +119,14 @@ CXLVM_PUBLIC int cxlvm_server_fd(const struct cxlvm_server *server);
  * 0 at once, more: milliseconds, -1: never.
  */
 CXLVM_PUBLIC int cxlvm_server_step(struct cxlvm_server *server);
+
+/*
+ * The same for an owner that has a thread for the server: goes on while messages of the client
+ * follow each other, waiting for each inside of the receive. That saves the wait for the descriptor,
+ * more than a quarter of what a register access costs. To be called when the descriptor is readable;
+ * what else its owner serves waits meanwhile, for at most 20 ms. Returns as a step does.
+ */
+CXLVM_PUBLIC int cxlvm_server_linger(struct cxlvm_server *server);
 
 /* Counters since the start of the server, and its state. */
 struct cxlvm_server_stats {

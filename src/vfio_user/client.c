@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One client of the server: receiving, answering, leaving. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "vfio_user/server.h"
@@ -67,8 +69,17 @@ static void channel_close(struct vu_channel *channel)
 
 int vu_client_open(struct cxlvm_server *server, int fd)
 {
+	const struct timeval linger = { .tv_usec = SERVER_LINGER_MS * 1000 };
 	struct vu_client *client = &server->client;
 
+	/* Everything else is told not to wait (MSG_DONTWAIT). */
+	if (fcntl(fd, F_SETFL, 0) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &linger, sizeof(linger))) {
+		int ret = -errno;
+
+		close(fd);
+		return ret;
+	}
 	vu_client_init(client);
 	vu_capabilities_default(&client->caps);
 	return channel_open(server, &client->main, fd, SERVER_LIMIT,
@@ -252,7 +263,8 @@ static int take_and_send(struct cxlvm_server *server, struct vu_channel *channel
 }
 
 /* Why a channel cannot go on; NULL: it can. */
-static const char *channel_step(struct cxlvm_server *server, struct vu_channel *channel, bool *came)
+static const char *channel_step(struct cxlvm_server *server, struct vu_channel *channel, bool wait,
+				bool *came)
 {
 	int ret = vu_output_flush(&channel->output, channel->fd);
 	ssize_t n = -EAGAIN;
@@ -261,20 +273,23 @@ static const char *channel_step(struct cxlvm_server *server, struct vu_channel *
 	if (!ret || ret == -EAGAIN)
 		ret = take_and_send(server, channel);
 	if (!ret && !server->client.leaving && !server->client.more) {
-		n = vu_stream_receive(&channel->stream);
+		/* What waits for room to be sent must not wait for what arrives. */
+		n = wait && vu_output_is_empty(&channel->output)
+			    ? vu_stream_receive_wait(&channel->stream)
+			    : vu_stream_receive(&channel->stream);
 		if (n > 0)
 			ret = take_and_send(server, channel);
 	}
 	*came |= n > 0;
 	if (ret == -EPROTO || n == -EPROTO)
 		return "it sent a message that is none: size or type cannot be";
-	if (!n || (n < 0 && n != -EAGAIN) || (ret && ret != -EAGAIN))
+	if (!n || (n < 0 && n != -EAGAIN && n != -EINTR) || (ret && ret != -EAGAIN))
 		return "it closed the connection";
 	wait_for(server, channel, !ret);
 	return NULL;
 }
 
-bool vu_client_step(struct cxlvm_server *server)
+bool vu_client_step(struct cxlvm_server *server, bool wait)
 {
 	struct vu_client *client = &server->client;
 	bool came = client->more;
@@ -282,10 +297,10 @@ bool vu_client_step(struct cxlvm_server *server)
 
 	client->spent = 0;
 	client->more = false;
-	reason = channel_step(server, &client->main, &came);
+	reason = channel_step(server, &client->main, wait, &came);
 
 	if (!reason && client->twin.fd >= 0)
-		reason = channel_step(server, &client->twin, &came);
+		reason = channel_step(server, &client->twin, false, &came);
 	if (!reason && client->leaving)
 		reason = "it broke the rules of the protocol's first message";
 	if (reason)

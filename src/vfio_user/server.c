@@ -177,15 +177,34 @@ static void accept_client(struct cxlvm_server *server)
 	}
 }
 
+/* Behind the client's messages: the engine, and the answer of a step. */
+static int finish_step(struct cxlvm_server *server)
+{
+	int wait = vu_accelerator_step(server);
+
+	return server->client.more ? 0 : wait;
+}
+
 int cxlvm_server_step(struct cxlvm_server *server)
 {
-	int wait;
-
 	/* A client that left makes room for the next one at once. */
-	if (!vu_client_is_there(&server->client) || !vu_client_step(server))
+	if (!vu_client_is_there(&server->client) || !vu_client_step(server, false))
 		accept_client(server);
-	wait = vu_accelerator_step(server);
-	return server->client.more ? 0 : wait;
+	return finish_step(server);
+}
+
+int cxlvm_server_linger(struct cxlvm_server *server)
+{
+	uint64_t end = server_now() + SERVER_LINGER_MS;
+	int wait = cxlvm_server_step(server);
+
+	/* Only while the client's messages are all that there is to do. */
+	while (wait == -1 && vu_client_is_there(&server->client) && vu_client_step(server, true)) {
+		wait = finish_step(server);
+		if (server_now() >= end)
+			break;
+	}
+	return wait;
 }
 
 void cxlvm_server_get_stats(const struct cxlvm_server *server, struct cxlvm_server_stats *stats,

@@ -31,6 +31,8 @@
 #define SERVER_LIMIT     (SERVER_DATA_MAX + VU_DATA_OVERHEAD)
 /* Bytes of the longest answer without data. */
 #define SERVER_REPLY_MAX 512u
+/* Longest wait inside of a receive, and time for which one such wait follows another. */
+#define SERVER_LINGER_MS 10u
 
 struct vu_channel {
 	int fd; /* -1: none */
@@ -95,8 +97,11 @@ static inline bool vu_client_is_there(const struct vu_client *client)
 }
 /* A socket that was accepted, which belongs to the client afterwards; 0 or negative errno. */
 int vu_client_open(struct cxlvm_server *server, int fd);
-/* One receive and what came with it. True when something came. */
-bool vu_client_step(struct cxlvm_server *server);
+/*
+ * One receive and what came with it; with wait, up to SERVER_LINGER_MS for something to come. True
+ * when something came.
+ */
+bool vu_client_step(struct cxlvm_server *server, bool wait);
 /* Drop it, and all that it left, with a reason for the event. */
 void vu_client_drop(struct cxlvm_server *server, const char *reason);
 /* A twin socket: the end that the client gets, or a negative errno. */

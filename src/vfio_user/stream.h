@@ -65,7 +65,7 @@ ssize_t vu_stream_receive_wait(struct vu_stream *stream);
 int vu_stream_next(struct vu_stream *stream, struct vu_message *message);
 
 /*
- * One sendmsg of a header (and what else stands at head) and data, with n_fds descriptors, which
+ * One system call that sends a header (and what else stands at head) and data, with n_fds descriptors, which
  * stay the caller's; never blocking, no signal. The number of bytes that went out, possibly not all
  * (the rest is sent without the descriptors), or negative errno: -EAGAIN when there is no room.
  */
