@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* control.c - the control socket: clients, lines, listeners; what is answered is in commands.c */
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -17,81 +14,23 @@
 /* So much not read by a client, and we read nothing of it. */
 #define OUTPUT_ENOUGH 65536
 
-static int bind_socket(int fd, const struct sockaddr_un *address)
-{
-	/* Who may connect is decided here: only this user. */
-	if (fchmod(fd, 0600) || bind(fd, (const struct sockaddr *)address, sizeof(*address)))
-		return -errno;
-	return 0;
-}
-
-/* A socket that is left from a monitor that was killed: nobody listens there. */
-static bool is_abandoned(const struct sockaddr_un *address)
-{
-	struct stat st;
-	bool refused;
-	int fd;
-
-	if (lstat(address->sun_path, &st) || !S_ISSOCK(st.st_mode))
-		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return false;
-	refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) &&
-		  errno == ECONNREFUSED;
-	close(fd);
-	return refused;
-}
-
-static int refuse_path(const char *path, int code, struct cxlvm_error *err)
-{
-	cxlvm_error_set(err, code, "control socket '%s': %s", path, strerror(-code));
-	if (code == -EADDRINUSE)
-		cxlvm_error_hint(err, "another machine listens there, or it is no socket; choose "
-				      "another path");
-	else
-		cxlvm_error_hint(err, "name a socket that can be made, in a folder that exists");
-	return code;
-}
-
 int control_open(struct control *control, struct vm *vm, const char *path, struct cxlvm_error *err)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd, code;
+	struct cxlvm_error why = CXLVM_ERROR_INIT;
+	int code;
 
-	control->listener = -1;
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		cxlvm_error_set(
-			err, -ENAMETOOLONG,
-			"control socket: a path of %zu characters, a socket's has at most %zu",
-			strlen(path), sizeof(address.sun_path) - 1);
-		cxlvm_error_hint(err, "choose a shorter path");
-		return -ENAMETOOLONG;
-	}
-	memcpy(address.sun_path, path, strlen(path));
 	control->vm = vm;
 	control->clients = calloc(CONTROL_CLIENTS_MAX, sizeof(*control->clients));
-	control->path = strdup(path);
-	if (!control->clients || !control->path)
+	if (!control->clients)
 		return cxlvm_error_set(err, -ENOMEM, "no memory for the control socket");
 	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		control->clients[i].fd = -1;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return refuse_path(path, -errno, err);
-	code = bind_socket(fd, &address);
-	if (code == -EADDRINUSE && is_abandoned(&address) && !unlink(path))
-		code = bind_socket(fd, &address);
-	if (!code && listen(fd, CONTROL_CLIENTS_MAX)) {
-		code = -errno;
-		unlink(path);
-	}
+	code = cxlvm_listener_create(path, &control->listener, &why);
 	if (code) {
-		close(fd);
-		return refuse_path(path, code, err);
+		cxlvm_error_set(err, code, "control socket: %s", why.message);
+		cxlvm_error_hint(err, "%s", why.hint);
 	}
-	control->listener = fd;
-	return 0;
+	return code;
 }
 
 static void drop(struct control *control, struct control_client *client)
@@ -112,9 +51,9 @@ size_t control_poll(const struct control *control, struct pollfd *fds)
 {
 	size_t n = 0;
 
-	if (!control->clients)
+	if (!control->listener)
 		return 0;
-	fds[n++] = (struct pollfd){ .fd = control->listener, .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = cxlvm_listener_fd(control->listener), .events = POLLIN };
 	fds[n++] = (struct pollfd){ .fd = control->vm->events.wake, .events = POLLIN };
 	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		const struct control_client *client = &control->clients[i];
@@ -243,7 +182,7 @@ static bool serve_output(struct control_client *client)
 
 static void accept_client(struct control *control)
 {
-	int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = cxlvm_listener_accept(control->listener);
 	static const char full[] = "{\"ok\":false,\"error\":\"too many clients\"}\n";
 
 	if (fd < 0)
@@ -314,12 +253,8 @@ void control_close(struct control *control)
 			(void)serve_output(&control->clients[i]);
 		drop(control, &control->clients[i]);
 	}
-	if (control->clients && control->listener >= 0) {
-		close(control->listener);
-		unlink(control->path);
-	}
+	cxlvm_listener_destroy(control->listener);
 	free(control->clients);
-	free(control->path);
 	memset(control, 0, sizeof(*control));
 }
 

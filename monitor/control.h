@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <cxlvm/base.h>
+#include <cxlvm/server.h>
 
 #define CONTROL_CLIENTS_MAX 8
 #define CONTROL_LINE_MAX    4096
@@ -36,17 +36,16 @@ struct control_client {
 
 struct control {
 	struct vm *vm;
-	int listener; /* -1: none */
-	char *path;
-	struct control_client *clients; /* CONTROL_CLIENTS_MAX */
+	struct cxlvm_listener *listener; /* NULL: none */
+	struct control_client *clients;  /* CONTROL_CLIENTS_MAX */
 };
 
 /* What a client wants of the machine as a whole. */
 enum control_wish { CONTROL_NOTHING, CONTROL_RESET, CONTROL_STOP };
 
 /*
- * Listen at path. -EADDRINUSE when somebody answers there; a socket that nobody listens at is
- * replaced. Ended with control_close, which removes the socket and takes one of zeros too.
+ * Listen at path, as cxlvm_listener_create does. Ended with control_close, which removes the socket
+ * and takes one of zeros too.
  */
 int control_open(struct control *control, struct vm *vm, const char *path, struct cxlvm_error *err);
 void control_close(struct control *control);

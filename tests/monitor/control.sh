@@ -155,7 +155,7 @@ only_this_user() {
 }
 
 second_machine() {
-	refused 1 'control socket.*address already in use' -- "$CXLVM" run --kernel "$F/guest" \
+	refused 1 "control socket: a server is listening on socket $S" 'name another socket' -- "$CXLVM" run --kernel "$F/guest" \
 		--device sim,size=256M,memory-file=here --control "$S"
 	ask status | jq -e .ok
 }
@@ -178,13 +178,24 @@ abandoned_socket() {
 	stop_ends_it
 }
 
+# what somebody has put in the socket's place is not removed with it
+place_taken() {
+	start
+	mv "$S" "$S.moved"
+	echo text >"$S"
+	"$CXLVM" ctl "$S.moved" stop
+	want_equal "exit status" 0 "$(ended)"
+	want_equal "the file in its place" text "$(cat "$S")"
+	rm "$S" "$S.moved"
+}
+
 bad_paths() {
 	echo text >"$F/text"
-	refused 1 'control socket.*text.*in use' -- "$CXLVM" run --kernel "$F/guest" --control "$F/text"
+	refused 1 'control socket: .*/text exists and is not a socket' -- "$CXLVM" run --kernel "$F/guest" --control "$F/text"
 	want_equal "the file in the way" text "$(cat "$F/text")"
 	refused 1 'nowhere/socket.*no such file' -- "$CXLVM" run --kernel "$F/guest" \
 		--control /nowhere/socket
-	refused 1 '200 characters.*107' -- "$CXLVM" run --kernel "$F/guest" \
+	refused 1 'control socket: socket path of 200 bytes.*107' -- "$CXLVM" run --kernel "$F/guest" \
 		--control "$(printf '%0200d' 0)"
 	refused 1 'events file.*/nowhere/file' -- "$CXLVM" run --kernel "$F/guest" \
 		--events /nowhere/file
@@ -214,6 +225,7 @@ if reason=$(have_kvm); then
 	check "events are heard, and in the file" events_are_heard
 	check "stop" stop_ends_it
 	check "the socket of a machine that was killed is taken over" abandoned_socket
+	check "a file in the socket's place stays" place_taken
 else
 	skip "a machine that runs" "$reason"
 fi
