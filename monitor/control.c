@@ -123,26 +123,37 @@ static bool serve_line(struct control *control, struct control_client *client, c
 	return answer(client, reply);
 }
 
-/* All whole lines there are, up to one that has to be waited for. */
+/* A whole one, or one that is too long. */
+static bool has_line(const struct control_client *client)
+{
+	return !client->waits &&
+	       (client->n_line == CONTROL_LINE_MAX || memchr(client->line, '\n', client->n_line));
+}
+
+/*
+ * All whole lines there are, up to one that has to be waited for, or until the client has enough to
+ * read: a few short lines can ask for more than is kept for it.
+ */
 static bool serve_lines(struct control *control, struct control_client *client,
 			enum control_wish *wish)
 {
-	char *newline;
+	while (has_line(client) && client->n_output < OUTPUT_ENOUGH) {
+		char *newline = memchr(client->line, '\n', client->n_line);
+		size_t used;
 
-	while (!client->waits && (newline = memchr(client->line, '\n', client->n_line)) != NULL) {
-		size_t used = (size_t)(newline + 1 - client->line);
-
+		if (!newline) {
+			client->closing = true;
+			client->n_line = 0;
+			return answer(client,
+				      control_error(NULL, "the line is longer than 4095 bytes",
+						    "send one JSON object in a line"));
+		}
+		used = (size_t)(newline + 1 - client->line);
 		*newline = 0;
 		if (!serve_line(control, client, client->line, wish))
 			return false;
 		client->n_line -= used;
 		memmove(client->line, client->line + used, client->n_line);
-	}
-	if (client->n_line == CONTROL_LINE_MAX && !client->waits) {
-		client->closing = true;
-		client->n_line = 0;
-		return answer(client, control_error(NULL, "the line is longer than 4095 bytes",
-						    "send one JSON object in a line"));
 	}
 	return true;
 }
@@ -153,20 +164,16 @@ static bool is_owed(const struct control_client *client)
 	return client->n_output || client->waits || client->listens;
 }
 
-static bool serve_input(struct control *control, struct control_client *client,
-			enum control_wish *wish)
+static bool take_input(struct control_client *client)
 {
 	size_t room = CONTROL_LINE_MAX - client->n_line;
 	ssize_t n = recv(client->fd, client->line + client->n_line, room, 0);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
-	if (n == 0) {
-		client->closing = true;
-		return is_owed(client);
-	}
+	client->closing = n == 0;
 	client->n_line += (size_t)n;
-	return serve_lines(control, client, wish);
+	return true;
 }
 
 static bool serve_output(struct control_client *client)
@@ -177,7 +184,21 @@ static bool serve_output(struct control_client *client)
 		return errno == EAGAIN || errno == EINTR;
 	client->n_output -= (size_t)n;
 	memmove(client->output, client->output + n, client->n_output);
-	return !client->closing || is_owed(client);
+	return true;
+}
+
+/* Output, which makes room for more, and lines, in turn. False: the client is done, or has to go. */
+static bool serve_client(struct control *control, struct control_client *client,
+			 enum control_wish *wish)
+{
+	for (;;) {
+		if (client->n_output && !serve_output(client))
+			return false;
+		if (!has_line(client) || client->n_output >= OUTPUT_ENOUGH)
+			return !client->closing || is_owed(client);
+		if (!serve_lines(control, client, wish))
+			return false;
+	}
 }
 
 static void accept_client(struct control *control)
@@ -230,12 +251,10 @@ enum control_wish control_serve(struct control *control, const struct pollfd *fd
 		if (client->fd < 0 || client->fd != fds[2 + i].fd)
 			continue;
 		if (ready & POLLIN)
-			good = serve_input(control, client, &wish);
+			good = take_input(client);
 		else if (ready & (POLLHUP | POLLERR))
 			good = false;
-		if (good && client->n_output)
-			good = serve_output(client);
-		if (!good)
+		if (!good || !serve_client(control, client, &wish))
 			drop(control, client);
 	}
 	return wish;
@@ -272,9 +291,7 @@ enum control_wish control_reset_done(struct control *control)
 		good = answer(client, control_success(client->id, NULL));
 		client->id = NULL;
 		/* It may have sent more meanwhile. */
-		if (good)
-			good = serve_lines(control, client, &wish) && serve_output(client);
-		if (!good)
+		if (!good || !serve_client(control, client, &wish))
 			drop(control, client);
 	}
 	return wish;

@@ -8,11 +8,12 @@ F=$WORK/files
 S=$WORK/socket
 
 # start - a machine whose guest waits for ever
+# shellcheck disable=SC2086 # devices is a list
 start() {
 	rm -f "$F/status" "$WORK/out"
 	{
 		"$CXLVM" run --kernel "$F/guest" --memory 128M --cpus 2 --append test=forever \
-			--device sim,size=256M --device sim,size=512M --control "$S" \
+			--device sim,size=256M --device sim,size=512M ${devices:-} --control "$S" \
 			--events "$F/events" --time-limit 100 >"$WORK/out" 2>"$WORK/err" </dev/null &
 		echo $! >"$F/pid"
 		status=0
@@ -137,6 +138,28 @@ deaf_client() {
 	ask status | jq -e .ok
 }
 
+# a client that reads gets all answers, however many it asks for at once
+many_at_once() {
+	for _ in $(seq 190); do
+		echo '{"command":"devices"}'
+	done >"$F/lines"
+	timeout 60 "$F/client" "$S" <"$F/lines" >"$F/answers"
+	want_equal "answers" 190 "$(jq -c .ok "$F/answers" | grep -c true)"
+	# the last line has no less of them than the first
+	want_equal "different answers" 1 "$(jq -c '[.result[].device]' "$F/answers" | sort -u | wc -l)"
+}
+
+large_machine() {
+	devices=
+	for _ in $(seq 12); do
+		devices="$devices --device sim,size=256M"
+	done
+	start
+	many_at_once
+	ask stop
+	want_equal "exit status" 0 "$(ended)"
+}
+
 # more clients than there is room for
 crowd() {
 	pids=
@@ -226,6 +249,7 @@ if reason=$(have_kvm); then
 	check "stop" stop_ends_it
 	check "the socket of a machine that was killed is taken over" abandoned_socket
 	check "a file in the socket's place stays" place_taken
+	check "more asked for at once than is kept for a client" large_machine
 else
 	skip "a machine that runs" "$reason"
 fi
