@@ -53,6 +53,9 @@ struct device {
 	int *slots;
 	size_t n_slots;
 	atomic_bool mapped;
+	const struct cxlvm_window *window; /* set when the machine is complete */
+	/* What the areas span, while mapped; read without a lock. */
+	_Atomic uint64_t mapped_first, mapped_last;
 
 	/* Events printed: what is left of the burst, since when, and how many were not. */
 	uint64_t event_credit;

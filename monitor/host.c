@@ -23,7 +23,11 @@ int host_bridge_decoder(void *host, uint32_t bridge_uid, const struct cxlvm_brid
 	return cxlvm_bridge_publish(device->bridge->cxl, decoder);
 }
 
-/* A software device reaches its own memory itself: no I/O address space is between them. */
+/*
+ * Both transports are of software devices, which reach their own memory themselves: no I/O address
+ * space is between them, so there is nothing to map (DMA-1, DMA-2). The RAM of the guest is mapped
+ * by device.c, before the first memory slot and until after the last (DMA-5).
+ */
 enum cxlvm_dma_state host_dma_state(void *host)
 {
 	(void)host;

@@ -6,7 +6,7 @@
  * address width, size of a slot, free slots. If KVM refuses nevertheless, the guest would trust
  * memory that is not there; the VM ends with an error instead.
  *
- * There is no dma_map: a software device makes no DMA.
+ * There is no dma_map: see host_dma_state.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -100,6 +100,11 @@ static void set_slots(struct device *device, const struct cxlvm_memory_area *are
 				(unsigned long long)areas[i].guest.value,
 				(unsigned long long)areas[i].size, strerror(-code));
 		cpus_request(device->vm, VCPU_ERROR, NULL, &err);
+	}
+	if (on && device->n_slots) {
+		device->mapped_first = areas[0].guest.value;
+		device->mapped_last = areas[device->n_slots - 1].guest.value +
+				      (areas[device->n_slots - 1].size - 1);
 	}
 	device->mapped = on;
 }

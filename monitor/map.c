@@ -193,23 +193,3 @@ void map_write(const struct map *map, struct map_reader *reader, uint64_t addres
 		entry.ops->write(entry.opaque, address - entry.base, length,
 				 value & all_ones(length));
 }
-
-static uint64_t dark_read(void *opaque, uint64_t offset, unsigned int length)
-{
-	(void)opaque;
-	(void)offset;
-	return all_ones(length);
-}
-
-static void dark_write(void *opaque, uint64_t offset, unsigned int length, uint64_t value)
-{
-	(void)opaque;
-	(void)offset;
-	(void)length;
-	(void)value;
-}
-
-const struct map_ops map_dark_ops = {
-	.read = dark_read,
-	.write = dark_write,
-};

@@ -104,7 +104,4 @@ uint64_t map_read(const struct map *map, struct map_reader *reader, uint64_t add
 void map_write(const struct map *map, struct map_reader *reader, uint64_t address,
 	       unsigned int length, uint64_t value);
 
-/* Device memory that is not there: all ones, writes vanish. */
-extern const struct map_ops map_dark_ops;
-
 #endif

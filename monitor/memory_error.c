@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "console.h"
@@ -13,6 +12,7 @@
 /* A signal handler has no argument. */
 static struct vm *_Atomic watched;
 static _Atomic uintptr_t broken; /* address in this process; 0: none */
+_Thread_local volatile sig_atomic_t memory_error_in_guest;
 
 static bool is_ours(const struct vm *vm, const void *address)
 {
@@ -32,12 +32,13 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 	const struct vm *vm = atomic_load(&watched);
 
 	(void)context;
-	/* Action required or optional: a memory error. All else is a mistake of our own. */
-	if (vm && (info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO) &&
+	/* Optional: nobody has touched it yet, and whoever does gets the other one. */
+	if (vm && info->si_code == BUS_MCEERR_AO && is_ours(vm, info->si_addr))
+		return;
+	/* Required: KVM is about to leave the guest. An access of our own would only be repeated. */
+	if (vm && info->si_code == BUS_MCEERR_AR && memory_error_in_guest &&
 	    is_ours(vm, info->si_addr)) {
-		/* Optional: nobody has touched it yet, and whoever does gets the other one. */
-		if (info->si_code == BUS_MCEERR_AR)
-			atomic_store(&broken, (uintptr_t)info->si_addr);
+		atomic_store(&broken, (uintptr_t)info->si_addr);
 		return;
 	}
 	console_restore_terminal();
@@ -62,28 +63,6 @@ void memory_error_unwatch(void)
 	atomic_store(&watched, NULL);
 }
 
-/* Where the guest sees it, if it is device memory. */
-static bool find_in_device(struct device *device, uintptr_t address, struct cxlvm_gpa *guest)
-{
-	size_t n = cxlvm_endpoint_memory_areas(device->endpoint, NULL, 0);
-	struct cxlvm_memory_area *areas = calloc(n ? n : 1, sizeof(*areas));
-	bool found = false;
-
-	if (!areas)
-		return false;
-	cxlvm_endpoint_memory_areas(device->endpoint, areas, n);
-	for (size_t i = 0; i < n; i++) {
-		uintptr_t first = (uintptr_t)areas[i].address;
-
-		if (address < first || address - first >= areas[i].size)
-			continue;
-		guest->value = areas[i].guest.value + (address - first);
-		found = true;
-	}
-	free(areas);
-	return found;
-}
-
 bool memory_error_pending(struct vm *vm, struct cxlvm_error *err)
 {
 	uintptr_t address = atomic_exchange(&broken, 0);
@@ -93,17 +72,14 @@ bool memory_error_pending(struct vm *vm, struct cxlvm_error *err)
 		return false;
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
 		struct device *device = &vm->devices[i];
-		bool found;
+		int found;
 
 		pthread_mutex_lock(&device->lock);
-		found = find_in_device(device, address, &guest);
+		found = cxlvm_endpoint_memory_error(device->endpoint, (const void *)address,
+						    &guest);
 		pthread_mutex_unlock(&device->lock);
-		if (!found)
-			continue;
-		cxlvm_error_set(err, -EHWPOISON,
-				"memory error in the memory of %s, at guest address 0x%llx",
-				device->name, (unsigned long long)guest.value);
-		return true;
+		if (found)
+			return false;
 	}
 	for (unsigned int i = 0; i < vm->ram.n_blocks; i++) {
 		const struct ram_block *block = &vm->ram.blocks[i];
@@ -115,8 +91,42 @@ bool memory_error_pending(struct vm *vm, struct cxlvm_error *err)
 		cxlvm_error_set(err, -EHWPOISON,
 				"memory error in guest RAM, at guest address 0x%llx",
 				(unsigned long long)guest.value);
+		cxlvm_error_hint(err, "look at the host's kernel log for the memory that broke, "
+				      "then start the machine again");
 		return true;
 	}
 	/* The device has unmapped it meanwhile. */
 	return false;
 }
+
+static void look_at_memory(struct device *device, uint64_t offset)
+{
+	uint64_t address;
+
+	if (!device || !device->mapped)
+		return;
+	address = device->window->base.value + offset;
+	if (address < device->mapped_first || address > device->mapped_last)
+		return;
+	pthread_mutex_lock(&device->lock);
+	(void)cxlvm_endpoint_recheck(device->endpoint);
+	pthread_mutex_unlock(&device->lock);
+}
+
+static uint64_t window_read(void *opaque, uint64_t offset, unsigned int length)
+{
+	look_at_memory(opaque, offset);
+	return all_ones(length);
+}
+
+static void window_write(void *opaque, uint64_t offset, unsigned int length, uint64_t value)
+{
+	(void)length;
+	(void)value;
+	look_at_memory(opaque, offset);
+}
+
+const struct map_ops memory_error_window_ops = {
+	.read = window_read,
+	.write = window_write,
+};

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "arch.h"
+#include "memory_error.h"
 #include "vcpu.h"
 #include "vm.h"
 
@@ -62,7 +63,12 @@ static void memory_access(const struct vcpu *vcpu)
 
 enum vcpu_exit vcpu_enter(struct vcpu *vcpu, struct cxlvm_error *err)
 {
-	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+	int result;
+
+	memory_error_in_guest = 1;
+	result = ioctl(vcpu->fd, KVM_RUN, 0);
+	memory_error_in_guest = 0;
+	if (result < 0) {
 		int code = -errno;
 
 		/* EAGAIN: a CPU that waited for its start has been started. */

@@ -231,9 +231,15 @@ static int attach_windows(struct vm *vm, struct cxlvm_error *err)
 			.size = window->size,
 			.priority = MAP_PRIORITY_WINDOW,
 			.enabled = window->has_base,
-			.ops = &map_dark_ops,
+			.ops = &memory_error_window_ops,
 		};
 
+		for (unsigned int d = 0; d < vm->n_devices; d++) {
+			if (vm->bridges[d].uid != window->targets[0])
+				continue;
+			vm->devices[d].window = window;
+			range.opaque = &vm->devices[d];
+		}
 		if (!map_add(&vm->map, &range))
 			return cxlvm_error_set(err, -ENOSPC, "too many trapped ranges");
 	}

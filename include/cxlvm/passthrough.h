@@ -206,6 +206,16 @@ CXLVM_PUBLIC bool cxlvm_endpoint_host_owns_address(const struct cxlvm_endpoint *
 						   const void *address);
 
 /*
+ * The memory behind address in this process is broken: the kernel says so to a vCPU's thread, which
+ * found it for the guest, with SIGBUS, BUS_MCEERR_AR (MAP-6). If it is this device's memory, the map is
+ * disabled, and the guest reads ones until the device is reset; the event names the guest address.
+ * For a host that cannot hand the guest a machine check of its own. Serialized with the verbs; not
+ * for the signal handler itself. 1 and *guest if it is this device's memory, 0 if not.
+ */
+CXLVM_PUBLIC int cxlvm_endpoint_memory_error(struct cxlvm_endpoint *endpoint, const void *address,
+					     struct cxlvm_gpa *guest);
+
+/*
  * Take the device away from the guest: disable the map, remove it from the I/O address space,
  * release the claim. From here on register reads answer ones, writes vanish and no device call is
  * made, except for register reads that are under way. The real Memory Space bit stays as it is.

@@ -138,6 +138,9 @@ void endpoint_map_ahead(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason)
 void endpoint_map_off(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason);
 /* Not usable: disabled. */
 void endpoint_map_disable(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason);
+/* The area that address in this process is in, or NULL; async-signal-safe. */
+const struct cxlvm_memory_area *endpoint_map_area(const struct cxlvm_endpoint *ep,
+						  const void *address);
 /*
  * Map every area of the first size bytes into this process, for base, and have the host prepare
  * them; or nothing.

@@ -152,7 +152,8 @@ void endpoint_map_destroy(struct cxlvm_endpoint *ep)
 	unmap_areas(ep, n);
 }
 
-bool cxlvm_endpoint_host_owns_address(const struct cxlvm_endpoint *ep, const void *address)
+const struct cxlvm_memory_area *endpoint_map_area(const struct cxlvm_endpoint *ep,
+						  const void *address)
 {
 	size_t n = __atomic_load_n(&ep->n_areas, __ATOMIC_ACQUIRE);
 
@@ -161,9 +162,14 @@ bool cxlvm_endpoint_host_owns_address(const struct cxlvm_endpoint *ep, const voi
 		uintptr_t first = (uintptr_t)__atomic_load_n(&area->address, __ATOMIC_RELAXED);
 
 		if ((uintptr_t)address - first < __atomic_load_n(&area->size, __ATOMIC_RELAXED))
-			return true;
+			return area;
 	}
-	return false;
+	return NULL;
+}
+
+bool cxlvm_endpoint_host_owns_address(const struct cxlvm_endpoint *ep, const void *address)
+{
+	return endpoint_map_area(ep, address);
 }
 
 size_t cxlvm_endpoint_memory_areas(const struct cxlvm_endpoint *ep, struct cxlvm_memory_area *areas,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Resets: before, after, and what a vCPU fault without an address means. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -212,6 +213,15 @@ static bool is_usable(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
 	return usable;
 }
 
+/* The guest goes on and reads ones; the event says why. */
+static void take_away(struct cxlvm_endpoint *ep, const struct cxlvm_error *err)
+{
+	snprintf(ep->unusable, sizeof(ep->unusable), "%s", err->message);
+	endpoint_map_disable(ep, CXLVM_MAP_USABLE);
+	endpoint_dma_withdraw(ep);
+	endpoint_event(ep, CXLVM_EVENT_MEMORY_UNAVAILABLE, err->code, ep->unusable);
+}
+
 int cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
@@ -231,10 +241,26 @@ int cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
 		return 0;
 	if (!err.code)
 		endpoint_unusable(ep, -ENXIO, "the device took its memory away", &err);
-	snprintf(ep->unusable, sizeof(ep->unusable), "%s", err.message);
 	ep->revoked = true;
-	endpoint_map_disable(ep, CXLVM_MAP_USABLE);
-	endpoint_dma_withdraw(ep);
-	endpoint_event(ep, CXLVM_EVENT_MEMORY_UNAVAILABLE, err.code, ep->unusable);
+	take_away(ep, &err);
+	return 1;
+}
+
+int cxlvm_endpoint_memory_error(struct cxlvm_endpoint *ep, const void *address,
+				struct cxlvm_gpa *guest)
+{
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	const struct cxlvm_memory_area *area = endpoint_map_area(ep, address);
+
+	if (!area)
+		return 0;
+	guest->value = area->guest.value + ((uintptr_t)address - (uintptr_t)area->address);
+	/* It may have been disabled since: by another vCPU with the same error, by a reset. */
+	if (is_dark(ep) || !flag_is_set(&ep->state.mapped))
+		return 1;
+	cxlvm_error_set(&err, -EHWPOISON,
+			"%s: memory error in the device memory at guest address 0x%" PRIx64,
+			ep->name, guest->value);
+	take_away(ep, &err);
 	return 1;
 }

@@ -379,6 +379,19 @@ int vm_recheck(struct vm *vm, unsigned int i)
 	return ret;
 }
 
+int vm_memory_error(struct vm *vm, unsigned int i, const void *address, struct cxlvm_gpa *guest)
+{
+	struct cxlvm_error none = CXLVM_ERROR_INIT;
+	struct vm_snapshot before;
+	int ret;
+
+	verb_begin(vm, VERB_RECHECK, &before);
+	ret = cxlvm_endpoint_memory_error(vm->devices[i].endpoint, address, guest);
+	assert_true(ret == 0 || ret == 1);
+	verb_end(vm, &before, 0, &none);
+	return ret;
+}
+
 void vm_unrealize(struct vm *vm, unsigned int i)
 {
 	struct vm_device *device = &vm->devices[i];

@@ -148,6 +148,7 @@ int vm_reset_prepare(struct vm *vm, unsigned int i, enum cxlvm_reset_kind kind,
 int vm_reset_done(struct vm *vm, unsigned int i, enum cxlvm_reset_kind kind, int result,
 		  struct cxlvm_error *err);
 int vm_recheck(struct vm *vm, unsigned int i);
+int vm_memory_error(struct vm *vm, unsigned int i, const void *address, struct cxlvm_gpa *guest);
 void vm_unrealize(struct vm *vm, unsigned int i);
 void vm_free(struct vm *vm, unsigned int i);
 void vm_write(struct vm *vm, unsigned int i, uint64_t offset, unsigned int length, uint64_t value);

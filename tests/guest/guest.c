@@ -234,6 +234,47 @@ static void boot_cpu(unsigned int id)
 		pause();
 }
 
+#define ENTRY_PRESENT 0x1u
+#define ENTRY_USER    0x4u
+#define ENTRY_LARGE   0x80u
+#define ENTRY_ADDRESS 0xffffffffff000ull
+
+/* All of a table and of the tables below it. */
+static void allow_user(u64 table, unsigned int level)
+{
+	for (u64 at = table; at < table + 4096; at += 8) {
+		u64 entry = read64(at);
+
+		if (!(entry & ENTRY_PRESENT))
+			continue;
+		write64(at, entry | ENTRY_USER);
+		if (level > 1 && !(entry & ENTRY_LARGE))
+			allow_user(entry & ENTRY_ADDRESS, level - 1);
+	}
+}
+
+void enter_user(void);
+
+static bool is_user(void)
+{
+	u16 cs;
+
+	__asm__ volatile("mov %%cs, %0" : "=r"(cs));
+	return cs & 3;
+}
+
+void be_user(void)
+{
+	u64 cr3;
+
+	if (is_user() || !parameter("user"))
+		return;
+	__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+	allow_user(cr3 & ENTRY_ADDRESS, 4);
+	__asm__ volatile("mov %0, %%cr3" ::"r"(cr3) : "memory");
+	enter_user();
+}
+
 void start_cpu(unsigned int id, void (*work)(void))
 {
 	if (!cpu_up[id])
@@ -246,6 +287,25 @@ void join_cpu(unsigned int id)
 {
 	while (cpu_busy[id])
 		pause();
+}
+
+static void (*volatile fast_work)(void);
+
+static void work_as_user(void)
+{
+	be_user();
+	fast_work();
+}
+
+void run_fast(void (*work)(void))
+{
+	if (!parameter("user")) {
+		work();
+		return;
+	}
+	fast_work = work;
+	start_cpu(1, work_as_user);
+	join_cpu(1);
 }
 
 void guest_main(u32 pvh, u64 info)

@@ -155,6 +155,14 @@ void check_decoder(const struct device *device, u64 hdm, const char *what);
 /* Run work on another CPU, once; wait until it has ended. */
 void start_cpu(unsigned int id, void (*work)(void));
 void join_cpu(unsigned int id);
+/*
+ * From here on this CPU, not the first, runs in ring 3 if the word "user" is there: a software KVM
+ * emulates what runs in ring 0, and only this is as fast as the processor. There are no ports,
+ * interrupts or faults for it.
+ */
+void be_user(void);
+/* Run work on CPU 1 with be_user if the word "user" is there, else here; wait until it has ended. */
+void run_fast(void (*work)(void));
 extern volatile u32 cpus_started;
 
 /* Interrupts on, vectors VECTOR_BASE to +15 counted in interrupts[]. */

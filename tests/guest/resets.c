@@ -31,6 +31,7 @@ static void hammer(unsigned int cpu)
 	const struct device *d = &devices[0];
 	u64 place = d->window + (u64)cpu * 0x10000;
 
+	be_user();
 	while (storm) {
 		write64(place + (stores[cpu] * 8 & 0xffff), stores[cpu]);
 		stores[cpu]++;
@@ -164,6 +165,52 @@ void test_storm_system(void)
 	begin_storm();
 	let_it_rage();
 	machine_reset();
+}
+
+static volatile bool lost;
+
+static void hammer_when_lost(void)
+{
+	const struct device *d = &devices[0];
+
+	be_user();
+	while (read64(d->window + d->window_size - 8) != ~0ull)
+		pause();
+	lost = true;
+	hammer(1);
+}
+
+/*
+ * Somebody takes the memory away while one CPU loads and one stores: ones, until the device is
+ * reset. What took it away has ended before a byte comes in.
+ */
+void test_memory_lost(void)
+{
+	struct device *d = &devices[0];
+	u64 last = d->window + d->window_size - 8;
+
+	write64(last, 0x1234);
+	storm = true;
+	start_cpu(1, hammer_when_lost);
+	start_cpu(2, hammer2);
+	while (!stores[2])
+		pause();
+	say("guest: waiting");
+	while (!lost)
+		pause();
+	check_equal("ones at the start", ~0ull, read64(d->window + 0x1000));
+	write64(last, 0x5678);
+	check_equal("what is written vanishes", ~0ull, read64(last));
+	let_it_rage();
+	check_decoder(d, d->hdm, "the decoder is as it was");
+	say("guest: lost");
+	while (!(in8(0x3fd) & 1))
+		pause();
+	flr(d);
+	works(d);
+	let_it_rage();
+	end_storm();
+	works(d);
 }
 
 /* As a port with a CXL link is after reset: it does not pass a bus reset on. */

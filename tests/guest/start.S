@@ -11,6 +11,9 @@
 #define CR0_ON     0x80000011
 #define CODE64     0x10
 #define DATA       0x18
+#define DATA_USER  0x23
+#define CODE_USER  0x2b
+#define FLAGS_USER 0x2
 #define STACK_SIZE 0x4000
 #define LAPIC_ID   0xfee00020
 #define PVH_GIB    8
@@ -122,7 +125,7 @@ trampoline:
 	ljmpl	$CODE64, $ap64
 	.balign	8
 trampoline_gdt:
-	.word	4 * 8 - 1
+	.word	6 * 8 - 1
 	.long	gdt
 	.balign	8
 	.globl	trampoline_cr3
@@ -147,6 +150,20 @@ ap64:
 	movabs	$ap_main, %rax
 	call	*%rax
 	ud2
+
+/* void enter_user(void): return to the caller in ring 3, with the same stack. */
+	.globl	enter_user
+enter_user:
+	mov	%rsp, %rax
+	push	$DATA_USER
+	push	%rax
+	push	$FLAGS_USER
+	push	$CODE_USER
+	movabs	$1f, %rcx
+	push	%rcx
+	iretq
+1:
+	ret
 
 /* Interrupts 0x40 to 0x4f: count, acknowledge. Everything below 0x20: report. */
 	.altmacro
@@ -186,8 +203,9 @@ vectors:
 	.balign	16
 gdt:
 	.quad	0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff
+	.quad	0x00cff3000000ffff, 0x00affb000000ffff
 gdt_pointer:
-	.word	4 * 8 - 1
+	.word	6 * 8 - 1
 	.quad	gdt
 
 /* How a loader of ELF files finds the 32-bit entry (XEN_ELFNOTE_PHYS32_ENTRY). */

@@ -282,6 +282,45 @@ static void map6_host_owns_address(void **state)
 	vm_stop(vm);
 }
 
+/* MAP-6: one device is dark until its reset, the other one is not touched. */
+static void map6_memory_error_takes_the_memory_away_until_a_reset(void **state)
+{
+	struct vm *vm = started(state, 2);
+	struct recorder *recorder = &vm->devices[1].recorder;
+	struct cxlvm_memory_area area;
+	struct cxlvm_gpa guest = { 0 };
+	const struct recorded_event *event;
+	const uint8_t *broken;
+	char wanted[32];
+
+	assert_true(cxlvm_endpoint_memory_areas(vm->devices[1].endpoint, &area, 1) >= 1);
+	broken = (const uint8_t *)area.address + 0x5123;
+	assert_int_equal(vm_memory_error(vm, 0, broken, &guest), 0);
+	assert_int_equal(vm_memory_error(vm, 1, vm, &guest), 0);
+	assert_true(vm->devices[0].recorder.enabled && recorder->enabled);
+	assert_int_equal(vm_memory_error(vm, 1, broken, &guest), 1);
+	assert_int_equal(guest.value, area.guest.value + 0x5123);
+	assert_true(vm->devices[0].recorder.enabled);
+	assert_false(recorder->enabled);
+	assert_false(recorder->dma_mapped);
+	event = recorder_event(recorder, CXLVM_EVENT_MEMORY_UNAVAILABLE);
+	assert_non_null(event);
+	assert_int_equal(event->code, -EHWPOISON);
+	snprintf(wanted, sizeof(wanted), "0x%llx", (unsigned long long)guest.value);
+	assert_non_null(strstr(cxlvm_endpoint_unusable_reason(vm->devices[1].endpoint), wanted));
+	/* another vCPU with the same error; a device that says that it is well brings nothing back */
+	recorder->n_events = 0;
+	assert_int_equal(vm_memory_error(vm, 1, broken, &guest), 1);
+	assert_null(recorder_event(recorder, CXLVM_EVENT_MEMORY_UNAVAILABLE));
+	assert_int_equal(vm_recheck(vm, 1), 0);
+	assert_false(recorder->enabled);
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	vm_check_running(vm);
+	vm_unrealize(vm, 1);
+	assert_int_equal(vm_memory_error(vm, 1, broken, &guest), 1);
+	vm_stop(vm);
+}
+
 /* MAP-2: congruent to the guest address modulo 2 MiB, so that large pages are possible. */
 static void map2_addresses_are_congruent(void **state)
 {
@@ -420,6 +459,7 @@ int main(void)
 		TEST_FAKE(map5_recheck_disables_what_is_not_usable),
 		TEST_FAKE(recheck_of_a_silent_device),
 		TEST_ALL(map6_host_owns_address),
+		TEST_ALL(map6_memory_error_takes_the_memory_away_until_a_reset),
 		TEST_ALL(map2_addresses_are_congruent),
 		TEST_ON(map2_large_memory_is_congruent_modulo_1_gib, OWN_FAKE_2, "[own,fake 2]"),
 		TEST_ON(map2_large_memory_is_congruent_modulo_1_gib, OWN_FAKE_5, "[own,fake 5]"),

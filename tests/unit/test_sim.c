@@ -119,6 +119,37 @@ static void sim_memory_is_the_file(void **state)
 	unlink(path);
 }
 
+/* MAP-5: somebody else cuts the file short, and gives it its size again. */
+static void map5_a_file_that_is_cut_short_is_not_usable(void **state)
+{
+	char path[] = "/tmp/cxlvm-sim-XXXXXX";
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct cxlvm_sim_config config = good();
+	struct cxlvm_transport transport;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	config.memory_file = path;
+	config.generation = 2;
+	assert_int_equal(cxlvm_sim_open(&config, &transport, NULL), 0);
+	assert_int_equal(transport.ops->usable(transport.device), 1);
+	transport.ops->why_unusable(transport.device, &err);
+	assert_int_equal(err.code, 0);
+	assert_int_equal(ftruncate(fd, FAKE_MEMORY_SIZE - 1), 0);
+	assert_int_equal(transport.ops->usable(transport.device), 0);
+	transport.ops->why_unusable(transport.device, &err);
+	assert_int_equal(err.code, -EIO);
+	assert_non_null(strstr(err.message, "268435455 bytes instead of 268435456"));
+	assert_int_equal(ftruncate(fd, FAKE_MEMORY_SIZE), 0);
+	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	transport.ops->why_unusable(transport.device, &err);
+	assert_int_equal(err.code, 0);
+	transport.transport->close(transport.device);
+	close(fd);
+	unlink(path);
+}
+
 /* MAP-1: the mapping of device memory, as the kernel describes it. */
 struct mapping {
 	char permissions[8];
@@ -510,6 +541,7 @@ int main(void)
 		cmocka_unit_test(sim_refuses_bad_options),
 		cmocka_unit_test(sim_cannot_open_a_file_that_cannot_be),
 		cmocka_unit_test(sim_memory_is_the_file),
+		cmocka_unit_test(map5_a_file_that_is_cut_short_is_not_usable),
 		cmocka_unit_test(map1_w35_shared_untouched_not_dumped_not_inherited),
 		cmocka_unit_test(content_after_a_reset_by_generation),
 		cmocka_unit_test(dma_copies_guest_memory),

@@ -135,12 +135,36 @@ static int sim_dma_buf(void *device, uint32_t region, uint64_t offset, uint64_t 
 	return fd < 0 ? -errno : fd;
 }
 
+/* Whoever else has the file may have cut it short. Its size then, else negative. */
+static int64_t short_file(const struct sim *sim)
+{
+	struct stat st;
+
+	if (fstat(sim->fd, &st) || (uint64_t)st.st_size >= sim->memory_size)
+		return -1;
+	return st.st_size;
+}
+
 static int sim_usable(void *device)
 {
 	struct sim *sim = device;
 
 	kernel_shape_look(&sim->shape);
-	return kernel_shape_memory_usable(&sim->shape);
+	return short_file(sim) < 0 && kernel_shape_memory_usable(&sim->shape);
+}
+
+static void sim_why_unusable(void *device, struct cxlvm_error *err)
+{
+	const struct sim *sim = device;
+	int64_t size = short_file(sim);
+
+	if (size < 0)
+		return;
+	cxlvm_error_set(err, -EIO,
+			"the file of the device memory was cut short: %" PRId64
+			" bytes instead of %" PRIu64,
+			size, sim->memory_size);
+	cxlvm_error_hint(err, "give the file its size again, then reset the device");
 }
 
 static const struct cxlvm_device_ops sim_ops = {
@@ -153,6 +177,7 @@ static const struct cxlvm_device_ops sim_ops = {
 	.unmap = sim_unmap,
 	.dma_buf = sim_dma_buf,
 	.usable = sim_usable,
+	.why_unusable = sim_why_unusable,
 };
 
 static int sim_reset(void *device)
