@@ -156,7 +156,8 @@ CXLVM_PUBLIC void cxlvm_server_get_stats(const struct cxlvm_server *server,
  *
  * poison: reads of a range of device memory by message or by the copy engine fail, until the range
  * is taken away or written; size 0 takes all away. What a client has mapped it reads on: poison is
- * for memory behind a bus. -EINVAL when it is not inside device memory or wraps, -ENOSPC.
+ * for memory behind a bus. -EINVAL when it is not inside device memory or wraps, -ENOSPC;
+ * -ENOENT when the range that is taken away is none that was poisoned.
  *
  * memory_ready false: the CXL Device DVSEC says that memory is not active, and accesses to it by
  * message or by the copy engine fail.

@@ -218,26 +218,33 @@ void cxlvm_server_get_stats(const struct cxlvm_server *server, struct cxlvm_serv
 	sized_give(stats, size, &now, sizeof(now));
 }
 
-static int take_poison(struct cxlvm_server *server, uint64_t dpa, uint64_t size)
+/* Exactly this range; NULL when it is not poisoned. */
+static struct vu_poison *find_poison(struct cxlvm_server *server, uint64_t dpa, uint64_t size)
 {
 	for (unsigned int i = 0; i < server->n_poison; i++)
-		if (server->poison[i].dpa == dpa && server->poison[i].size == size) {
-			server->poison[i] = server->poison[--server->n_poison];
-			return 0;
-		}
-	return -ENOENT;
+		if (server->poison[i].dpa == dpa && server->poison[i].size == size)
+			return &server->poison[i];
+	return NULL;
 }
 
 int cxlvm_server_poison(struct cxlvm_server *server, struct cxlvm_dpa dpa, uint64_t size, bool on)
 {
+	struct vu_poison *there;
+
 	if (!on && !size) {
 		server->n_poison = 0;
 		return 0;
 	}
 	if (!size || !range_fits(dpa.value, size, server->memory.size))
 		return -EINVAL;
+	there = find_poison(server, dpa.value, size);
+	if (!on && !there)
+		return -ENOENT;
 	if (!on)
-		return take_poison(server, dpa.value, size);
+		*there = server->poison[--server->n_poison];
+	/* Twice is once: it goes when it is taken away. */
+	if (!on || there)
+		return 0;
 	if (server->n_poison == CXLVM_SERVER_POISON_MAX)
 		return -ENOSPC;
 	server->poison[server->n_poison++] = (struct vu_poison){ dpa.value, size };

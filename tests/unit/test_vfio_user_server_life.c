@@ -276,6 +276,8 @@ static void vu_server_faults_reach_the_client(void **state)
 	assert_int_equal(rig_try_read(&rig, 10, 0x10000, 4), EIO);
 	assert_int_equal(rig_try_write(&rig, 10, 0xf800, 0x2000, data, 0x2000), 0);
 	assert_int_equal(rig_try_read(&rig, 10, 0x10000, 4), 0);
+	/* Twice is once. */
+	assert_int_equal(cxlvm_server_poison(rig.server, at, 0x1000, true), 0);
 	assert_int_equal(cxlvm_server_poison(rig.server, at, 0x1000, true), 0);
 	assert_int_equal(cxlvm_server_poison(rig.server, at, 0x2000, false), -ENOENT);
 	assert_int_equal(cxlvm_server_poison(rig.server, at, 0x1000, false), 0);
@@ -285,7 +287,7 @@ static void vu_server_faults_reach_the_client(void **state)
 	at.value = UINT64_MAX;
 	assert_int_equal(cxlvm_server_poison(rig.server, at, 2, true), -EINVAL);
 	at.value = 0;
-	for (unsigned int i = 0; i < CXLVM_SERVER_POISON_MAX; i++)
+	for (; at.value < CXLVM_SERVER_POISON_MAX; at.value++)
 		assert_int_equal(cxlvm_server_poison(rig.server, at, 1, true), 0);
 	assert_int_equal(cxlvm_server_poison(rig.server, at, 1, true), -ENOSPC);
 	assert_int_equal(cxlvm_server_poison(rig.server, at, 0, false), 0);
