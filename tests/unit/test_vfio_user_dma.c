@@ -539,6 +539,50 @@ static void threads_share_one_timeout(void **state)
 	assert_true(client_is_lost(client));
 }
 
+static void *reset_device(void *argument)
+{
+	struct client *client = argument;
+
+	assert_int_equal(ops(client)->reset(client->transport.device), -ETIMEDOUT);
+	return NULL;
+}
+
+/* The device is lost, and the thread that connects again takes its time: who polls is not kept busy. */
+static void vu6_who_polls_does_not_spin_while_another_connects(void **state)
+{
+	struct client *client = *state;
+	unsigned int woken = 0;
+	pthread_t thread;
+	int ret = 0;
+
+	client_open_well(client);
+	client_rule(client, US_RESET, 0, US_SILENT, 0, 0, 0);
+	client_rule(client, US_VERSION, 0, US_SILENT, 0, 0, 0);
+	assert_int_equal(pthread_create(&thread, NULL, reset_device, client), 0);
+	while (pthread_tryjoin_np(thread, NULL) == EBUSY) {
+		struct pollfd pfd = { .fd = ops(client)->poll_fd(client->transport.device),
+				      .events = POLLIN };
+
+		if (poll(&pfd, 1, 10) != 1)
+			continue;
+		woken++;
+		ret = ops(client)->service(client->transport.device);
+		assert_true(!ret || ret == -ENODEV);
+		/* The other thread may have to get a processor first. */
+		usleep(1000);
+	}
+	assert_in_range(woken, 0, 100);
+	/* Told afterwards, once. */
+	while (ret != -ENODEV) {
+		struct pollfd pfd = { .fd = ops(client)->poll_fd(client->transport.device),
+				      .events = POLLIN };
+
+		assert_int_equal(poll(&pfd, 1, 0), 1);
+		ret = ops(client)->service(client->transport.device);
+	}
+	assert_true(client_is_lost(client));
+}
+
 #define CLIENT_TEST(f) cmocka_unit_test_setup_teardown(f, client_setup, client_teardown)
 
 int main(void)
@@ -558,6 +602,7 @@ int main(void)
 		CLIENT_TEST(reset_is_a_message),
 		CLIENT_TEST(threads_take_turns),
 		CLIENT_TEST(threads_share_one_timeout),
+		CLIENT_TEST(vu6_who_polls_does_not_spin_while_another_connects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,8 @@ static int reconnect(struct user *user)
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 	struct connection conn;
 	struct inventory inventory;
+	/* Who polls for the end of the old one cannot be told while the mutex is held here. */
+	bool watched = !user_watch(user, EPOLL_CTL_DEL);
 	int ret = connection_open(&conn, user->path, user->timeout_ms, &user->ranges, &err);
 
 	if (!ret) {
@@ -74,6 +76,8 @@ static int reconnect(struct user *user)
 			connection_close(&conn);
 	}
 	if (ret) {
+		if (watched)
+			(void)user_watch(user, EPOLL_CTL_ADD);
 		user->conn.why = err;
 		return err.code;
 	}
