@@ -140,7 +140,9 @@ static int send_all(struct connection *conn, const uint8_t *head, size_t head_si
 			head += part;
 			head_size -= part;
 			part = (size_t)n - part;
-			data += part;
+			/* Without data there is no address to add to. */
+			if (part)
+				data += part;
 			data_size -= part;
 			if (!head_size && !data_size)
 				return 0;

@@ -120,9 +120,13 @@ void ranges_remove(struct ranges *ranges, struct cxlvm_dma_range *range)
 void *ranges_reach(const struct ranges *ranges, struct cxlvm_iova base, uint64_t size, bool write)
 {
 	unsigned int at = position(ranges, base.value);
-	const struct cxlvm_dma_range *range = &ranges->list[at];
+	const struct cxlvm_dma_range *range;
 
-	if (at == ranges->n || base.value < range->base.value ||
+	/* There may be no list yet. */
+	if (at == ranges->n)
+		return NULL;
+	range = &ranges->list[at];
+	if (base.value < range->base.value ||
 	    !range_fits(base.value - range->base.value, size, range->size) ||
 	    (write && !range->writable))
 		return NULL;
