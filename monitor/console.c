@@ -16,6 +16,7 @@
 
 #define ESCAPE_KEY 1 /* Ctrl-A */
 #define TICK_MS    20
+#define RETURN_MS  200 /* how often we look whether the terminal is ours again */
 
 /* For the handler of fatal signals, which has no argument. */
 static struct termios saved_terminal;
@@ -194,7 +195,21 @@ static bool read_input(struct console *console)
 
 	if (n > 0)
 		take_in(console, bytes, (size_t)n);
-	return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
+	/* A terminal that another job has now: EIO, as signals are not for this thread. */
+	console->background = n < 0 && errno == EIO && isatty(STDIN_FILENO);
+	return n > 0 || console->background || (n < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
+/* In the background nothing is read; back from there the keys are the guest's again. */
+static bool in_background(struct console *console)
+{
+	if (!console->background || tcgetpgrp(STDIN_FILENO) != getpgrp())
+		return console->background;
+	console->background = false;
+	if (!console->raw)
+		terminal_make_raw();
+	console->raw = terminal_is_raw;
+	return false;
 }
 
 /*
@@ -207,12 +222,17 @@ static void *console_thread(void *argument)
 	bool input_open = true;
 
 	while (!atomic_load(&console->ending)) {
-		bool want = input_open && (console->raw || console->n_input < CONSOLE_INPUT_MAX);
+		bool background = in_background(console);
+		bool want = input_open && !background &&
+			    (console->raw || console->n_input < CONSOLE_INPUT_MAX);
 		struct pollfd fds[2] = {
 			{ .fd = console->wake, .events = POLLIN },
 			{ .fd = want ? STDIN_FILENO : -1, .events = POLLIN },
 		};
-		int ready = poll(fds, 2, atomic_load(&console->ticking) ? TICK_MS : -1);
+		int ready = poll(fds, 2,
+				 atomic_load(&console->ticking) ? TICK_MS
+				 : background                   ? RETURN_MS
+								: -1);
 		uint64_t count;
 
 		if (ready < 0 && errno != EINTR)

@@ -41,6 +41,7 @@ struct console {
 	atomic_bool ending;
 	atomic_bool abandoned; /* output that nobody reads is dropped from here on */
 	bool raw;
+	bool background;   /* another job has the terminal */
 	struct stop *stop; /* where the escape key goes */
 
 	/* Of the thread alone. */
