@@ -4,10 +4,12 @@
  * access to a trapped register beside an empty exit, a reset. Each pass starts machines with the
  * guest of tests/guest, so it needs /dev/kvm, and is run in the repository's root.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,9 +18,13 @@
 
 #define GUEST    "/tmp/cxlvm-bench-guest"
 #define ACCESSES 20000
+#define MEMORY   "/dev/shm/cxlvm-bench-memory"
+#define SIZE     ((size_t)256 << 20)
+#define LOADS    4 /* of all of the memory */
 
 struct context {
 	char cxlvm[4096]; /* beside this program */
+	const char *device;
 };
 
 struct machine {
@@ -52,8 +58,8 @@ static void start(const struct context *context, struct machine *machine, const 
 		close(fds[0]);
 		close(fds[1]);
 		execl(context->cxlvm, "cxlvm", "run", "--kernel", GUEST, "--memory", "256M",
-		      "--device", "sim,size=256M", "--append", append, "--time-limit", "60",
-		      control ? "--control" : NULL, control, NULL);
+		      "--device", context->device, "--cpus", "2", "--append", append,
+		      "--time-limit", "60", control ? "--control" : NULL, control, NULL);
 		_exit(127);
 	}
 	close(fds[1]);
@@ -160,6 +166,57 @@ static double empty_exits(void *context, unsigned int argument)
 	return accesses(context, "empty-exits");
 }
 
+/* GB/s between two words of the guest, whose CPU is not emulated for this; pages are there before. */
+static double guest_loads(void *opaque, unsigned int argument)
+{
+	struct context context = *(const struct context *)opaque;
+	struct machine machine;
+	char append[64];
+	uint64_t begin, end;
+
+	(void)argument;
+	context.device = "sim,size=256M,memory-file=" MEMORY;
+	snprintf(append, sizeof(append), "test=loads user=1 count=%x", LOADS);
+	start(&context, &machine, append, NULL);
+	begin = await(&machine, "guest: begin");
+	end = await(&machine, "guest: end");
+	stop(&machine, NULL);
+	return (double)LOADS * (double)SIZE / (double)(end - begin);
+}
+
+static uint64_t load_all(const void *memory)
+{
+	uint64_t sum = 0;
+
+	for (const volatile uint64_t *at = memory; at < (const uint64_t *)memory + SIZE / 8; at++)
+		sum += *at;
+	return sum;
+}
+
+/* The same file, the same loop, in this process. */
+static double host_loads(void *context, unsigned int argument)
+{
+	int fd = open(MEMORY, O_RDWR | O_CLOEXEC);
+	uint64_t begin, end;
+	void *memory;
+
+	(void)context;
+	(void)argument;
+	if (fd < 0)
+		fail("no device memory in " MEMORY);
+	memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (memory == MAP_FAILED)
+		fail("the device memory cannot be mapped");
+	bench_use(load_all(memory));
+	begin = bench_now();
+	for (unsigned int i = 0; i < LOADS; i++)
+		bench_use(load_all(memory));
+	end = bench_now();
+	munmap(memory, SIZE);
+	return (double)LOADS * (double)SIZE / (double)(end - begin);
+}
+
 /* From the command to the answer, which comes when the guest runs again. */
 static double reset(void *opaque, unsigned int argument)
 {
@@ -190,6 +247,8 @@ int main(int argc, char **argv)
 		{ .name = "trapped register read", .unit = "ns", .run = register_reads },
 		{ .name = "empty exit", .unit = "ns", .run = empty_exits },
 		{ .name = "reset to running", .unit = "us", .run = reset },
+		{ .name = "loads from device memory, guest", .unit = "GB/s", .run = guest_loads },
+		{ .name = "loads from device memory, host", .unit = "GB/s", .run = host_loads },
 	};
 	static const struct bench_ratio ratios[] = {
 		{ .name = "register read over empty exit",
@@ -197,8 +256,13 @@ int main(int argc, char **argv)
 		  .under = "empty exit",
 		  .factor = 1,
 		  .at_most = 1.2 },
+		{ .name = "loads, guest over host",
+		  .over = "loads from device memory, guest",
+		  .under = "loads from device memory, host",
+		  .factor = 1,
+		  .at_least = 0.98 },
 	};
-	static struct context context;
+	static struct context context = { .device = "sim,size=256M" };
 	struct bench bench = {
 		.name = "monitor",
 		.cases = cases,
@@ -207,8 +271,10 @@ int main(int argc, char **argv)
 		.n_ratios = sizeof(ratios) / sizeof(ratios[0]),
 		.context = &context,
 		.notes =
-			"256 MiB of RAM and a sim device; the guest is that of tests/guest, without a "
-			"kernel to copy.\nResident memory is that besides guest RAM and device memory. "
+			"2 CPUs, 256 MiB of RAM and a sim device; the guest is that of tests/guest, without "
+			"a kernel to copy.\n"
+			"Loads are of 8 bytes, from a file of tmpfs, in ring 3, which a software KVM does not "
+			"emulate.\nResident memory is that besides guest RAM and device memory. "
 			"The lookup alone: ./dev bench engine.\n",
 	};
 	ssize_t n = readlink("/proc/self/exe", context.cxlvm, sizeof(context.cxlvm) - 32);
@@ -226,6 +292,7 @@ int main(int argc, char **argv)
 		fail("the guest could not be made");
 	bench_run(&bench);
 	bench_print(&bench, argc > 1 && !strcmp(argv[1], "--json"));
+	unlink(MEMORY);
 	unlink(GUEST);
 	unlink(GUEST ".elf");
 	return 0;

@@ -290,11 +290,16 @@ void join_cpu(unsigned int id)
 }
 
 static void (*volatile fast_work)(void);
+static volatile bool fast_done;
 
 static void work_as_user(void)
 {
 	be_user();
 	fast_work();
+	fast_done = true;
+	/* Wake CPU 0, as vector 15 of ours. */
+	write32(LAPIC_ICR + 0x10, 0);
+	write32(LAPIC_ICR, 0x4000 | (VECTOR_BASE + 15));
 }
 
 void run_fast(void (*work)(void))
@@ -304,7 +309,11 @@ void run_fast(void (*work)(void))
 		return;
 	}
 	fast_work = work;
+	fast_done = false;
 	start_cpu(1, work_as_user);
+	/* Asleep, so that the work has the processor to itself; sti takes effect after hlt. */
+	while (!fast_done)
+		__asm__ volatile("sti; hlt; cli" ::: "memory");
 	join_cpu(1);
 }
 

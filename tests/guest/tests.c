@@ -305,6 +305,29 @@ static void test_empty_exits(void)
 	say("guest: end");
 }
 
+static volatile u64 sum;
+
+/* As bench/monitor.c does it. */
+static void load_all(void)
+{
+	u64 begin = devices[0].window, end = begin + devices[0].window_size, so_far = 0;
+
+	for (u64 at = begin; at < end; at += 8)
+		so_far += read64(at);
+	sum = so_far;
+}
+
+static void test_loads(void)
+{
+	u64 count = parameter("count");
+
+	run_fast(load_all);
+	say("guest: begin");
+	for (u64 i = 0; i < count; i++)
+		run_fast(load_all);
+	say("guest: end");
+}
+
 /* What comes in goes out, until a q. */
 static void test_echo(void)
 {
@@ -350,6 +373,7 @@ const struct test tests[] = {
 	{ "halt", test_halt },
 	{ "register-reads", test_register_reads },
 	{ "empty-exits", test_empty_exits },
+	{ "loads", test_loads },
 	{ "echo", test_echo },
 	{ "noise", test_noise },
 	{ NULL, NULL },
