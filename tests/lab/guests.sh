@@ -49,9 +49,10 @@ attempt() {
 	cp "$work"/* "out/$name/"
 }
 
-# hung NAME - was the guest stopped by the time limit?
+# hung NAME - was the guest stopped by the time limit, or by a triple fault, which the emulated
+# processor was seen to make in the middle of a boot?
 hung() {
-	grep -qi 'time.limit' "out/$1/monitor"
+	grep -qiE 'time.limit|triple fault' "out/$1/monitor"
 }
 
 # guest NAME SECONDS PROGRAM ARG... - a guest which hangs is run once more, and that is reported
@@ -59,7 +60,7 @@ guest() {
 	echo "PROGRESS guest $1"
 	attempt "$@"
 	if hung "$1"; then
-		echo "REPEATED guest $1: it hung, its registers and console are in out/$1.hung"
+		echo "REPEATED guest $1: it hung or crashed, its registers and console are in out/$1.hung"
 		rm -rf "out/$1.hung"
 		mv "out/$1" "out/$1.hung"
 		attempt "$@"
@@ -68,8 +69,8 @@ guest() {
 	echo "GUEST $1 status $(cat "out/$1/status") seconds $(cat "out/$1/seconds")"
 }
 
-# A guest that is meant to run into the time limit.
-guest_to_hang() {
+# A guest that is meant to run into the time limit, or to crash.
+guest_to_end_badly() {
 	echo "PROGRESS guest $1"
 	attempt "$@"
 	echo "GUEST $1 status $(cat "out/$1/status") seconds $(cat "out/$1/seconds")"

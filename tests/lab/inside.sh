@@ -58,10 +58,10 @@ plan old --kernel vmlinuz-old --initrd plain.cpio.gz --memory 512M \
 guest old $BOOT_LIMIT bin/cxlvm run --kernel vmlinuz-old --initrd plain.cpio.gz --memory 512M \
 	--device "sim,size=$REGION_SIZE" --append "$APPEND cxlvm.test=plain"
 
-guest_to_hang hang 40 bin/cxlvm run --kernel vmlinuz --initrd plain.cpio.gz --memory 512M \
+guest_to_end_badly hang 40 bin/cxlvm run --kernel vmlinuz --initrd plain.cpio.gz --memory 512M \
 	--append "$APPEND cxlvm.test=hang"
 
-guest panic $BOOT_LIMIT bin/cxlvm run --kernel vmlinuz --initrd plain.cpio.gz --memory 512M \
+guest_to_end_badly panic $BOOT_LIMIT bin/cxlvm run --kernel vmlinuz --initrd plain.cpio.gz --memory 512M \
 	--append "$APPEND reboot=t cxlvm.test=panic"
 
 sha256sum vmlinuz | cut -d' ' -f1 >out/vmlinuz.sha256
