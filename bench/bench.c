@@ -121,7 +121,7 @@ static void print_object(const char *name, const struct summary *s, const char *
 
 static void print_json(const struct bench *bench)
 {
-	printf("{\n  \"bench\": \"%s\",\n  \"processors\": %ld,\n  \"passes\": %u,\n  \"results\": [\n",
+	printf("{\n  \"bench\": \"%s\",\n  \"processors\": %ld,\n  \"passes\": %d,\n  \"results\": [\n",
 	       bench->name, sysconf(_SC_NPROCESSORS_ONLN), BENCH_PASSES);
 	for (size_t i = 0; i < bench->n_cases; i++) {
 		const struct bench_case *c = &bench->cases[i];
@@ -141,7 +141,7 @@ static void print_json(const struct bench *bench)
 
 static void print_table(const struct bench *bench)
 {
-	printf("%s: median of %u interleaved passes, smallest and largest; %ld processors\n",
+	printf("%s: median of %d interleaved passes, smallest and largest; %ld processors\n",
 	       bench->name, BENCH_PASSES, sysconf(_SC_NPROCESSORS_ONLN));
 	for (size_t i = 0; i < bench->n_cases; i++) {
 		const struct bench_case *c = &bench->cases[i];

@@ -129,9 +129,11 @@ static double resident(void *context, unsigned int argument)
 	while (status && fgets(line, sizeof(line), status)) {
 		unsigned long kib;
 
+		/* The kernel writes what a long holds: NOLINTBEGIN(cert-err34-c) */
 		if (sscanf(line, "RssAnon: %lu", &kib) == 1 ||
 		    sscanf(line, "RssFile: %lu", &kib) == 1)
 			sum += kib;
+		/* NOLINTEND(cert-err34-c) */
 	}
 	if (status)
 		fclose(status);
@@ -231,6 +233,7 @@ static double reset(void *opaque, unsigned int argument)
 	await(&machine, "guest: waiting");
 	snprintf(command, sizeof(command), "%s ctl %s reset", context->cxlvm, socket);
 	begin = bench_now();
+	/* NOLINTNEXTLINE(cert-env33-c): what a user would type, with the time it takes */
 	if (system(command))
 		fail("the machine could not be reset");
 	begin = bench_now() - begin;
@@ -287,7 +290,8 @@ int main(int argc, char **argv)
 		folder = strrchr(context.cxlvm, '/');
 		*folder = 0;
 	}
-	strcat(context.cxlvm, "/cli/cxlvm");
+	snprintf(folder, sizeof(context.cxlvm) - strlen(context.cxlvm), "/cli/cxlvm");
+	/* NOLINTNEXTLINE(cert-env33-c): who runs a benchmark has the same shell */
 	if (system("sh tests/guest/payload.sh tests " GUEST))
 		fail("the guest could not be made");
 	bench_run(&bench);

@@ -291,16 +291,17 @@ static void place(const struct context *c, unsigned int two)
 static double bare(struct context *c, unsigned int size, unsigned int n)
 {
 	uint8_t bytes[IN_FLIGHT * REQUEST_DATA];
+	unsigned int rounds = ROUNDS / n;
 	uint64_t start;
 
 	memset(bytes, (int)size, sizeof(bytes));
 	start = bench_now();
-	for (unsigned int i = 0; i < ROUNDS / n; i++) {
+	for (unsigned int i = 0; i < rounds; i++) {
 		send_all(c->echo.fd, bytes, (size_t)n * size);
 		receive_all(c->echo.fd, bytes, (size_t)n * (REQUEST + REQUEST_DATA - size));
 		memset(bytes, (int)size, n);
 	}
-	return (double)(bench_now() - start) / (ROUNDS / n * n);
+	return (double)(bench_now() - start) / (rounds * n);
 }
 
 static double bare_read(void *context, unsigned int two)
@@ -350,6 +351,7 @@ static double raw_16(void *context, unsigned int two)
 {
 	struct context *c = context;
 	uint8_t requests[IN_FLIGHT * REQUEST] = { 0 }, answers[IN_FLIGHT * REQUEST_DATA];
+	unsigned int rounds = ROUNDS / IN_FLIGHT;
 	uint64_t start;
 
 	for (unsigned int i = 0; i < IN_FLIGHT; i++) {
@@ -363,11 +365,11 @@ static double raw_16(void *context, unsigned int two)
 	}
 	place(c, two);
 	start = bench_now();
-	for (unsigned int i = 0; i < ROUNDS / IN_FLIGHT; i++) {
+	for (unsigned int i = 0; i < rounds; i++) {
 		send_all(c->raw.fd, requests, sizeof(requests));
 		receive_all(c->raw.fd, answers, sizeof(answers));
 	}
-	return (double)(bench_now() - start) / (ROUNDS / IN_FLIGHT * IN_FLIGHT);
+	return (double)(bench_now() - start) / (rounds * IN_FLIGHT);
 }
 
 /* Microseconds of one copy by the engine, from the doorbell to the status that says done. */

@@ -100,12 +100,13 @@ void pci_msix_finish(struct device *device)
 {
 	struct msix *msix = &device->pci.msix;
 
-	if (msix->vectors)
+	if (msix->vectors) {
 		pci_msix_reset(device);
-	for (unsigned int i = 0; i < msix->n_vectors; i++)
-		if (msix->vectors[i].eventfd >= 0)
-			close(msix->vectors[i].eventfd);
-	free(msix->vectors);
+		for (unsigned int i = 0; i < msix->n_vectors; i++)
+			if (msix->vectors[i].eventfd >= 0)
+				close(msix->vectors[i].eventfd);
+		free(msix->vectors);
+	}
 	memset(msix, 0, sizeof(*msix));
 }
 

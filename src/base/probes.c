@@ -6,6 +6,7 @@
  */
 #include "base/trace.h"
 
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): sys/sdt.h looks for it by this name */
 #define _SDT_HAS_SEMAPHORES 1
 #include <sys/sdt.h>
 

@@ -60,7 +60,8 @@ static void check_enabled(struct cxlvm_endpoint *ep)
 	if (!endpoint_dma_check(ep, &err))
 		return;
 	snprintf(ep->unusable, sizeof(ep->unusable), "%s", err.message);
-	endpoint_map_disable(ep, CXLVM_MAP_UNDONE);
+	flag_set(&ep->state.usable, false);
+	switch_map(ep, false, CXLVM_MAP_UNDONE);
 	endpoint_event(ep, CXLVM_EVENT_MEMORY_UNAVAILABLE, err.code, err.message);
 }
 

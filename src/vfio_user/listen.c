@@ -2,6 +2,7 @@
 /* A listening socket as a file. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -51,10 +52,10 @@ static int lock_folder(const char *path, struct cxlvm_error *err)
 	char *slash;
 	int fd, ret;
 
-	strcpy(folder, path);
+	snprintf(folder, sizeof(folder), "%s", path);
 	slash = strrchr(folder, '/');
 	if (!slash)
-		strcpy(folder, ".");
+		snprintf(folder, sizeof(folder), ".");
 	else
 		slash[slash == folder] = '\0';
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -142,7 +143,7 @@ int cxlvm_listener_create(const char *path, struct cxlvm_listener **out, struct 
 		return cxlvm_error_set(err, -ENOMEM, "no memory for a socket");
 	listener->fd = -1;
 	listener->address.sun_family = AF_UNIX;
-	strcpy(listener->address.sun_path, path);
+	memcpy(listener->address.sun_path, path, size + 1);
 	folder = lock_folder(path, err);
 	if (folder < 0) {
 		free(listener);

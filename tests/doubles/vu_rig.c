@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -115,7 +116,8 @@ int rig_connect(struct rig *rig)
 	struct timeval patience = { .tv_sec = 5 };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	strcpy(address.sun_path, rig->path);
+	assert_in_range(snprintf(address.sun_path, sizeof(address.sun_path), "%s", rig->path), 1,
+			sizeof(address.sun_path) - 1);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	return fd;
@@ -254,8 +256,9 @@ void rig_agree(struct rig *rig, const char *json)
 	uint32_t size = 4;
 
 	if (*json) {
-		strcpy((char *)payload + 4, json);
 		size += (uint32_t)strlen(json) + 1;
+		assert_true(size <= sizeof(payload));
+		memcpy(payload + 4, json, size - 4);
 	}
 	rig->fd = rig_connect(rig);
 	assert_int_equal(rig_call(rig, RIG_VERSION, payload, size), 0);

@@ -41,13 +41,17 @@ cpp_check() {
 		--suppressions-list=.cppcheck $(find lab -name '*.c' ! -path 'lab/guest/driver/*')
 }
 
+# gcc loses sight of what the elements of an array own when the index is a variable: it says that
+# something leaks, and has no name for it. These two keep such memory until they are closed.
 gcc_analyzer() {
 	[ -s "$analyzer.log" ] || fail "no $analyzer.log"
-	complaints "$analyzer.log" 'warning:|error:'
+	grep -vE '(monitor/control|src/vfio/user/inventory)\.c:.*leak of .*<unknown>' \
+		"$analyzer.log" >"$tap_out.gcc" || :
+	complaints "$tap_out.gcc" 'warning:|error:'
 }
 
 check "clang-tidy has nothing to say" tidy
 check "cppcheck has nothing to say" cpp_check
 check "gcc -fanalyzer has nothing to say" gcc_analyzer
-rm -f "$tap_out.tidy"
+rm -f "$tap_out.tidy" "$tap_out.gcc"
 tap_end

@@ -465,7 +465,7 @@ static void p2_control_the_bare_device_shows_it(void **state)
 			marker.forms[f].bytes = 0;
 	if (vm->devices[0].below.fake) {
 		memset(vm->devices[0].below.fake->block + RAS_LOG, 0, 0x40);
-		memset(vm->devices[0].below.fake->shadow + RAS_LOG - 0x1000, 0, 0x40);
+		memset(vm->devices[0].below.fake->shadow + (RAS_LOG - 0x1000), 0, 0x40);
 		without_log = marks_in_bar(vm, &bare);
 		assert_true(all > without_log);
 		assert_int_equal(without_log > 0, vm->variant->generation > 2);

@@ -106,7 +106,7 @@ static void walk(struct vm *vm, bool filtered, struct walked *walked)
 	walked->n = 0;
 	for (uint32_t at = 0x100, steps = 0; at && steps < 64; steps++) {
 		uint8_t bytes[12];
-		uint32_t dwords[3];
+		uint32_t dwords[3] = { 0 };
 
 		assert_int_equal(below->ops->read(below->device, 7, at, bytes, 12), 0);
 		for (unsigned int i = 0; i < 3; i++)

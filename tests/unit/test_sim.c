@@ -168,12 +168,14 @@ static bool find_mapping(const void *address, struct mapping *mapping)
 	while (fgets(line, sizeof(line), smaps)) {
 		unsigned long first, end;
 
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel writes what a long holds */
 		if (sscanf(line, "%lx-%lx %7s", &first, &end, permissions) == 3) {
 			inside = (uintptr_t)address >= first && (uintptr_t)address < end;
 			found = found || inside;
 			if (inside)
 				memcpy(mapping->permissions, permissions, sizeof(permissions));
 		}
+		/* NOLINTNEXTLINE(cert-err34-c): the same */
 		if (inside && sscanf(line, "Rss: %lu kB", &mapping->resident) == 1)
 			continue;
 		if (inside && !strncmp(line, "VmFlags:", 8))

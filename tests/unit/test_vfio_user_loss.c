@@ -166,9 +166,11 @@ static void assert_same_memory(struct loss *loss, const char *was)
 static void vu2_vu3_an_endpoint_lives_on_a_server(void **state)
 {
 	struct loss *loss = *state;
-	struct vm *vm = start(loss);
-	unsigned int nth = client_question_of(&loss->client, 9);
+	struct vm *vm;
+	unsigned int nth;
 
+	start(loss);
+	nth = client_question_of(&loss->client, 9);
 	stop(loss);
 	client_rule(&loss->client, US_REGION_INFO, nth, US_PAYLOAD, 4, 4, 9);
 	vm = start(loss);

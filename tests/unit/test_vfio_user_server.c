@@ -237,8 +237,8 @@ static void vu_server_refuses_bad_json_and_closes(void **state)
 
 		memset(payload, 0, 4);
 		if (i < ARRAY_SIZE(texts)) {
-			strcpy((char *)payload + 4, texts[i]);
 			size = 5 + (uint32_t)strlen(texts[i]);
+			memcpy(payload + 4, texts[i], size - 4);
 		} else {
 			/* 10000 brackets; 1 MiB of space. */
 			size = i == ARRAY_SIZE(texts) ? 10000 : sizeof(payload);
