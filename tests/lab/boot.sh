@@ -42,6 +42,8 @@ prepare() {
 	# shellcheck disable=SC2086 # options are words
 	planned --device "sim,size=$SECOND_SIZE" $TRIALS_OPTIONS >"$share/plan-trials.json"
 	share_talk_trials "$share" "$share/plan-trials.json"
+	rm -f "$share/with-trials"
+	[ -z "${LAB_TRIALS:-}" ] || : >"$share/with-trials"
 	talk_lines "$share/talk/broken.talk" 'expect GUEST region' 'expect FAILED no region'
 	talk_lines "$share/talk/no-device.talk" 'expect GUEST region' 'expect FAILED no region'
 	talk_lines "$share/talk/old.talk" 'expect GUEST plain' 'expect CEDT'

@@ -43,7 +43,8 @@ env CXLVM=bin/cxlvm-switches BASE="$(cat payload.base)" PAYLOAD=payload PATTERN=
 
 region region-5 5
 region region-2 2
-trials
+# long: ./dev test full only
+[ ! -f with-trials ] || trials
 
 new_memory
 guest broken $BOOT_LIMIT bin/cxlvm-switches run --kernel vmlinuz --initrd guest.cpio.gz \
