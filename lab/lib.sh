@@ -8,7 +8,7 @@
 LAB_SUITE=trixie
 LAB_KERNEL_MIN=7.3
 LAB_QEMU_MIN=11
-LAB_PACKAGES='acpica-tools binutils busybox-static cpio gcc-14 kmod libc6-dev make xz-utils zstd'
+LAB_PACKAGES='acpica-tools bc binutils bison busybox-static cpio flex gcc-14 kmod libc6-dev libelf-dev make xz-utils zstd'
 LAB_BACKPORTS='qemu-system-x86'
 LAB_RECIPE_FORMAT=1
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Run a script in the emulated host.
 #
-#   run.sh [--timeout S] [--memory MIB] [--smp N] [--verbose] SHARE_DIR SCRIPT [ARG...]
+#   run.sh [--timeout S] [--memory MIB] [--smp N] [--append WORDS] [--qemu WORDS]
+#          [--kernel FOLDER] [--verbose] SHARE_DIR SCRIPT [ARG...]
 #
 # Starts a machine that QEMU emulates in software, with KVM (AMD) and VFIO working inside. It
 # sees SHARE_DIR as /lab and runs "sh SCRIPT ARG..." there; SCRIPT is a path below SHARE_DIR, and
@@ -13,6 +14,10 @@
 # status is 124. The host's messages are in SHARE_DIR/host.log; --verbose prints them at the end.
 # Two runs at the same time need two folders.
 #
+# --append adds words to the host's kernel command line, --qemu to QEMU's; --kernel boots the kernel in
+# FOLDER, as kernel.sh makes it, instead of the distribution's. For real interrupt and DMA
+# remapping: --append 'intel_iommu=on iommu=nopt' --qemu '-device intel-iommu,intremap=on'.
+#
 # Defaults: --timeout 120 --memory 2048 --smp 2
 set -eu
 LAB_DIR=$(dirname "$0")
@@ -21,6 +26,9 @@ LAB_DIR=$(dirname "$0")
 timeout=120
 memory=2048
 smp=2
+append=
+extra=
+kernel=
 verbose=
 
 # need_number OPTION VALUE
@@ -59,6 +67,15 @@ while [ $# -gt 0 ]; do
 		esac
 		shift 2
 		;;
+	--append | --qemu | --kernel)
+		[ $# -ge 2 ] || usage_error "$1 needs a value"
+		case $1 in
+		--append) append=$2 ;;
+		--qemu) extra="$extra $2" ;;
+		--kernel) kernel=$2 ;;
+		esac
+		shift 2
+		;;
 	--verbose)
 		verbose=1
 		shift
@@ -80,7 +97,7 @@ share=$(cd "$share" && pwd)
 [ -f "$share/$script" ] || die "$share/$script: no such script"
 
 need_tree
-host=$("$LAB_DIR/host.sh")
+host=$("$LAB_DIR/host.sh" ${kernel:+--kernel "$kernel"})
 
 # the leading ./ keeps a script name from looking like an option
 printf 'exec sh%s\n' "$(quote "./$script" "$@")" >"$share/.lab-command"
@@ -96,18 +113,19 @@ exec 3<>"$fifo"
 rm -f "$fifo"
 
 # Output of the script and its status have ports of their own: quicker than a serial port.
+# shellcheck disable=SC2086 # extra: words of a command line
 timeout -k 5 "$timeout" sh "$LAB_DIR/in-tree.sh" -b "$TREE:/mnt/tree" -b "$share:/mnt/share" \
 	qemu-system-x86_64 -M q35,accel=tcg -cpu max,svm=on,-la57 -m "$memory" -smp "$smp" \
 	-nodefaults -no-user-config -display none -no-reboot \
 	-d cpu_reset -D /mnt/share/qemu.log \
 	-kernel "/mnt/tree/${host##*/}/kernel" -initrd "/mnt/tree/${host##*/}/initramfs" \
-	-append 'console=ttyS0 panic=-1 quiet' \
+	-append "console=ttyS0 panic=-1 quiet $append" \
 	-serial file:/mnt/share/host.log \
 	-device virtio-serial-pci \
 	-chardev stdio,id=output,signal=off -device virtserialport,chardev=output,name=lab.output \
 	-chardev file,id=status,path=/mnt/share/.lab-status \
 	-device virtserialport,chardev=status,name=lab.status \
-	-virtfs local,path=/mnt/share,mount_tag=lab,security_model=none,multidevs=remap \
+	-virtfs local,path=/mnt/share,mount_tag=lab,security_model=none,multidevs=remap $extra \
 	<&3 &
 qemu=$!
 ended=0
