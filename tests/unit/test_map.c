@@ -207,7 +207,7 @@ static void *change_twice(void *opaque)
 }
 
 /* A reader that stays in a table: the second change wants to fill it, and waits. */
-static void map4_a_table_is_not_filled_a_whilesomebody_searches_it(void **state)
+static void map4_a_table_is_not_filled_while_somebody_searches_it(void **state)
 {
 	const struct timespec a_while = { .tv_nsec = 100000000 };
 	static struct change change;
@@ -219,10 +219,11 @@ static void map4_a_table_is_not_filled_a_whilesomebody_searches_it(void **state)
 	publish(&change.map);
 	atomic_store(&change.map.readers[1].table, atomic_load(&change.map.current));
 	assert_int_equal(pthread_create(&thread, NULL, change_twice, &change), 0);
+	/* Another one reads the first change, as soon as the thread has made it. */
+	while (read_at(&change.map, 1 << 20) != 0x100000)
+		nanosleep(&a_while, NULL);
 	nanosleep(&a_while, NULL);
 	assert_false(atomic_load(&change.done));
-	/* Meanwhile another one reads the first change. */
-	assert_int_equal(read_at(&change.map, 1 << 20), 0x100000);
 	atomic_store(&change.map.readers[1].table, NULL);
 	pthread_join(thread, NULL);
 	assert_int_equal(read_at(&change.map, 2 << 20), 0x100000);
@@ -235,7 +236,7 @@ int main(void)
 		cmocka_unit_test(map3_the_higher_priority_answers_in_any_order_of_adding),
 		cmocka_unit_test(map4_a_range_moves_in_one_change),
 		cmocka_unit_test(map_has_as_much_room_as_was_asked_for),
-		cmocka_unit_test(map4_a_table_is_not_filled_a_whilesomebody_searches_it),
+		cmocka_unit_test(map4_a_table_is_not_filled_while_somebody_searches_it),
 		cmocka_unit_test(map4_readers_beside_changes_see_one_map_or_the_other),
 	};
 
