@@ -7,6 +7,7 @@
 #include <cxlvm/base.h>
 #include <cxlvm/bridge.h>
 #include <cxlvm/host.h>
+#include <cxlvm/kernel.h>
 #include <cxlvm/passthrough.h>
 #include <cxlvm/regs.h>
 #include <cxlvm/server.h>

@@ -100,6 +100,8 @@ struct cxlvm_dma_range {
 	bool writable;          /* by the device */
 };
 
+struct cxlvm_memory_area; /* cxlvm/host.h */
+
 /*
  * What a transport of the library offers to its host beyond device access. The engine never
  * calls these: resets are the host's (host operation device_reset).
@@ -139,6 +141,20 @@ struct cxlvm_transport_ops {
 	 */
 	int (*poll_fd)(void *device);
 	int (*service)(void *device);
+
+	/*
+	 * Optional all three, for devices behind an IOMMU. iova_ranges: the I/O addresses that can
+	 * be mapped, ascending, for cxlvm_endpoint_realize (WIN-3): at most n are copied, the
+	 * number of all is returned; 0: no limit is known. memory_map and memory_unmap are what
+	 * host operations dma_map and dma_unmap are to do: the device's own memory into its own
+	 * I/O address space at its guest addresses, as dma-buf where an area has one, else by
+	 * address; all or nothing. -EFAULT when the kernel cannot map such memory by address
+	 * (DMA-8), -ERANGE outside the usable addresses, -EEXIST.
+	 */
+	size_t (*iova_ranges)(void *device, struct cxlvm_iova_range *ranges, size_t n);
+	int (*memory_map)(void *device, const struct cxlvm_memory_area *areas, size_t n,
+			  struct cxlvm_error *err);
+	void (*memory_unmap)(void *device, const struct cxlvm_memory_area *areas, size_t n);
 };
 
 /* An opened device: copied by value, valid until transport->close. */

@@ -61,7 +61,7 @@ declarations() {
 # close is for the dma-bufs it was handed
 engine_symbols() {
 	find "$build/src/libcxlvm-static.a.p" -name '*.o' ! -name 'vfio_sim_*' \
-		! -name 'vfio_user_*' ! -name 'vfio_map_file*' >"$WORK/engine"
+		! -name 'vfio_user_*' ! -name 'vfio_kernel_*' ! -name 'vfio_map_file*' >"$WORK/engine"
 	grep -q passthrough_program "$WORK/engine" || fail "where are the objects?"
 	xargs nm -u <"$WORK/engine" | awk 'NF == 2 { print $2 }' | sort -u >"$WORK/undefined"
 	want_text "what the engine needs" '^memcpy' "$WORK/undefined"

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The kernel transport: opening and closing. */
+#include "vfio/kernel/kernel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/math.h"
+#include "base/sized.h"
+
+int kernel_file_add(const struct cxlvm_kernel *kernel, int fd, struct cxlvm_error *err)
+{
+	const struct cxlvm_kernel_config *config = &kernel->config;
+	int ret = config->file_add ? config->file_add(config->host, fd, err) : 0;
+
+	/* The host may have left err alone. */
+	return ret ? cxlvm_error_set(err, ret, "the hypervisor does not take a file of VFIO: %s",
+				     strerror(-ret))
+		   : 0;
+}
+
+void kernel_file_del(const struct cxlvm_kernel *kernel, int fd)
+{
+	if (kernel->config.file_del)
+		kernel->config.file_del(kernel->config.host, fd);
+}
+
+struct space *kernel_find_space(const struct cxlvm_kernel *kernel, const struct space_ops *ops,
+				unsigned int group)
+{
+	struct space *space = kernel->spaces;
+
+	while (space && (space->ops != ops || space->group != group))
+		space = space->next;
+	return space;
+}
+
+/* The space goes with its last device. */
+static void leave_space(struct cxlvm_kernel *kernel, struct space *space, unsigned int user)
+{
+	struct space **link = &kernel->spaces;
+
+	space_remove_user(space, user);
+	if (space->users)
+		return;
+	while (*link != space)
+		link = &(*link)->next;
+	*link = space->next;
+	space->ops->close(space);
+}
+
+/* The mutex is held. A device whose file is closed makes no access any more: its space comes after. */
+static void release(struct kernel_device *device)
+{
+	struct cxlvm_kernel *kernel = device->kernel;
+
+	if (device->told)
+		kernel_file_del(kernel, device->fd);
+	if (device->fd >= 0)
+		close(device->fd);
+	if (device->space)
+		leave_space(kernel, device->space, device->user);
+	free(device->regions);
+	free(device);
+}
+
+static void device_close(void *opaque)
+{
+	struct kernel_device *device = opaque;
+	struct cxlvm_kernel *kernel = device->kernel;
+	struct kernel_device **link = &kernel->devices;
+
+	pthread_mutex_lock(&kernel->mutex);
+	while (*link != device)
+		link = &(*link)->next;
+	*link = device->next;
+	release(device);
+	pthread_mutex_unlock(&kernel->mutex);
+}
+
+static int device_dma_map(void *opaque, const struct cxlvm_dma_range *range,
+			  struct cxlvm_error *err)
+{
+	const struct kernel_device *device = opaque;
+
+	return space_dma_map(device->space, device->user, range, err);
+}
+
+static int device_dma_unmap(void *opaque, struct cxlvm_iova base, uint64_t size)
+{
+	const struct kernel_device *device = opaque;
+
+	return space_dma_unmap(device->space, device->user, base, size);
+}
+
+static size_t device_iova_ranges(void *opaque, struct cxlvm_iova_range *ranges, size_t n)
+{
+	const struct kernel_device *device = opaque;
+	const struct space *space = device->space;
+
+	for (size_t i = 0; i < n && i < space->n_iova; i++)
+		ranges[i] = space->iova[i];
+	return space->n_iova;
+}
+
+static int device_memory_map(void *opaque, const struct cxlvm_memory_area *areas, size_t n,
+			     struct cxlvm_error *err)
+{
+	const struct kernel_device *device = opaque;
+
+	return space_memory_map(device->space, device->user, areas, n, err);
+}
+
+static void device_memory_unmap(void *opaque, const struct cxlvm_memory_area *areas, size_t n)
+{
+	const struct kernel_device *device = opaque;
+
+	space_memory_unmap(device->space, device->user, areas, n);
+}
+
+static const struct cxlvm_transport_ops kernel_transport = {
+	.size = sizeof(kernel_transport),
+	.reset = device_reset,
+	.irq_set = device_irq_set,
+	.irq_disable = device_irq_disable,
+	.close = device_close,
+	.dma_map = device_dma_map,
+	.dma_unmap = device_dma_unmap,
+	.iova_ranges = device_iova_ranges,
+	.memory_map = device_memory_map,
+	.memory_unmap = device_memory_unmap,
+};
+
+static int check_place(const struct cxlvm_kernel *kernel, const struct place *place,
+		       struct cxlvm_error *err)
+{
+	for (const struct kernel_device *d = kernel->devices; d; d = d->next)
+		if (!strcmp(d->name, place->name)) {
+			cxlvm_error_set(err, -EBUSY, "%s is in use by this process already",
+					place->name);
+			cxlvm_error_hint(err, "name each device once");
+			return -EBUSY;
+		}
+	if (!place->bound)
+		return refuse_unbound(&kernel->roots, place, err);
+	if (!place->has_group)
+		return refuse_no_iommu(&kernel->roots, place, err);
+	return 0;
+}
+
+static int open_device(struct cxlvm_kernel *kernel, const struct cxlvm_kernel_device_config *config,
+		       struct kernel_device *device, struct cxlvm_error *err)
+{
+	struct place place;
+	int ret;
+
+	if (config->has_fd)
+		ret = place_of_fd(&kernel->roots, config->fd, &place, err);
+	else
+		ret = place_find(&kernel->roots, config->device, &place, err);
+	if (!ret)
+		ret = check_place(kernel, &place, err);
+	if (ret)
+		return ret;
+	memcpy(device->name, place.name, sizeof(device->name));
+	if (config->has_fd || place_has_iommufd(&place))
+		ret = iommufd_open(kernel, &place, config->has_fd ? config->fd : -1, device, err);
+	else
+		ret = group_open(kernel, &place, device, err);
+	if (!ret)
+		ret = device_read_regions(device, err);
+	return ret;
+}
+
+int cxlvm_kernel_open(struct cxlvm_kernel *kernel, const struct cxlvm_kernel_device_config *given,
+		      struct cxlvm_transport *out, struct cxlvm_error *err)
+{
+	struct cxlvm_kernel_device_config taken, *config = &taken;
+	struct kernel_device *device;
+	int ret = sized_config_take(config, sizeof(*config),
+				    SIZE_WITH(struct cxlvm_kernel_device_config, device), given,
+				    "VFIO device", err);
+
+	if (!ret && !config->device == !config->has_fd)
+		ret = cxlvm_error_set(err, -EINVAL,
+				      "VFIO device configuration with %s of name and descriptor",
+				      config->device ? "both" : "none");
+	if (ret)
+		return ret;
+	device = calloc(1, sizeof(*device));
+	if (!device)
+		return cxlvm_error_set(err, -ENOMEM, "no memory for a VFIO device");
+	device->kernel = kernel;
+	device->fd = -1;
+	pthread_mutex_lock(&kernel->mutex);
+	ret = open_device(kernel, config, device, err);
+	if (ret) {
+		/* A descriptor that was given stays the caller's. */
+		if (config->has_fd && device->fd >= 0) {
+			iommufd_detach(device->fd);
+			kernel_file_del(kernel, device->fd);
+			device->told = false;
+			device->fd = -1;
+		}
+		release(device);
+	} else {
+		device->next = kernel->devices;
+		kernel->devices = device;
+		*out = (struct cxlvm_transport){
+			.device = device,
+			.ops = &kernel_device_ops,
+			.transport = &kernel_transport,
+		};
+	}
+	pthread_mutex_unlock(&kernel->mutex);
+	return ret;
+}
+
+int kernel_create_at(const struct roots *roots, const struct cxlvm_kernel_config *given,
+		     struct cxlvm_kernel **out, struct cxlvm_error *err)
+{
+	struct cxlvm_kernel_config config;
+	struct cxlvm_kernel *kernel;
+	int ret =
+		sized_config_take(&config, sizeof(config),
+				  SIZE_WITH(struct cxlvm_kernel_config, size), given, "VFIO", err);
+
+	if (ret)
+		return ret;
+	if (!config.file_add != !config.file_del)
+		return cxlvm_error_set(err, -EINVAL,
+				       "VFIO configuration with one of file_add and "
+				       "file_del");
+	if (!config.page_size)
+		config.page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	if (!is_power_of_two(config.page_size))
+		return cxlvm_error_set(err, -EINVAL, "host page size %llu is no power of two",
+				       (unsigned long long)config.page_size);
+	kernel = calloc(1, sizeof(*kernel));
+	if (!kernel)
+		return cxlvm_error_set(err, -ENOMEM, "no memory for VFIO");
+	kernel->config = config;
+	kernel->roots = *roots;
+	kernel->iommufd = -1;
+	pthread_mutex_init(&kernel->mutex, NULL);
+	*out = kernel;
+	return 0;
+}
+
+int cxlvm_kernel_create(const struct cxlvm_kernel_config *config, struct cxlvm_kernel **kernel,
+			struct cxlvm_error *err)
+{
+	static const struct roots roots = { .sys = "/sys", .dev = "/dev", .proc = "/proc" };
+
+	/* Its structures are in the host's byte order, what devices answer is in the bus's. */
+	if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+		return cxlvm_error_set(err, -EOPNOTSUPP,
+				       "devices of VFIO on a big-endian host are not supported");
+	return kernel_create_at(&roots, config, kernel, err);
+}
+
+void cxlvm_kernel_destroy(struct cxlvm_kernel *kernel)
+{
+	if (!kernel)
+		return;
+	if (kernel->iommufd >= 0)
+		close(kernel->iommufd);
+	pthread_mutex_destroy(&kernel->mutex);
+	free(kernel);
+}

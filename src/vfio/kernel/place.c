@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vfio/kernel/place.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define SYS_PREFIX "/sys/"
+
+bool path_make(char path[PATH_MAX], const char *format, ...)
+{
+	va_list arguments;
+	int n;
+
+	va_start(arguments, format);
+	n = vsnprintf(path, PATH_MAX, format, arguments);
+	va_end(arguments);
+	return n > 0 && n < PATH_MAX;
+}
+
+bool link_name(const char *path, char *name, size_t size)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	const char *last;
+
+	if (n <= 0)
+		return false;
+	target[n] = 0;
+	last = strrchr(target, '/');
+	last = last ? last + 1 : target;
+	if (!*last || strlen(last) >= size)
+		return false;
+	memcpy(name, last, strlen(last) + 1);
+	return true;
+}
+
+static bool is_number(const char *text, unsigned int *number)
+{
+	char *end;
+	unsigned long value;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	*number = (unsigned int)value;
+	return !errno && !*end && value <= UINT_MAX;
+}
+
+/* The first entry of a folder that begins with prefix. */
+static bool first_entry(const char *folder, const char *prefix, char *name, size_t size)
+{
+	DIR *dir = opendir(folder);
+	const struct dirent *entry;
+	bool found = false;
+
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir))) {
+		size_t length = strlen(entry->d_name);
+
+		found = !strncmp(entry->d_name, prefix, strlen(prefix)) && length < size;
+		if (found)
+			memcpy(name, entry->d_name, length + 1);
+	}
+	closedir(dir);
+	return found;
+}
+
+static int too_long(const char *device, struct cxlvm_error *err)
+{
+	return cxlvm_error_set(err, -ENAMETOOLONG, "%.64s...: this path is too long", device);
+}
+
+/* All that the folder says. Its name is set. */
+static int read_folder(const struct roots *roots, struct place *place, struct cxlvm_error *err)
+{
+	char path[PATH_MAX], name[PLACE_NAME_MAX];
+	struct stat st;
+
+	if (stat(place->folder, &st) || !S_ISDIR(st.st_mode)) {
+		cxlvm_error_set(err, -ENODEV, "there is no %s %.200s",
+				place->pci ? "PCI device" : "folder of a device",
+				place->pci ? place->name : place->folder);
+		cxlvm_error_hint(err, "%s",
+				 place->pci ? "lspci -D lists what there is"
+					    : "the folders of devices are below /sys/devices");
+		return -ENODEV;
+	}
+	if (!path_make(path, "%s/driver", place->folder))
+		return too_long(place->folder, err);
+	if (!link_name(path, place->driver, sizeof(place->driver)))
+		place->driver[0] = 0;
+	if (!path_make(path, "%s/subsystem", place->folder))
+		return too_long(place->folder, err);
+	place->pci = place->pci || (link_name(path, name, sizeof(name)) && !strcmp(name, "pci"));
+	if (!path_make(path, "%s/iommu_group", place->folder))
+		return too_long(place->folder, err);
+	place->has_group = link_name(path, name, sizeof(name)) && is_number(name, &place->group);
+	if (!path_make(path, "%s/vfio-dev", place->folder))
+		return too_long(place->folder, err);
+	if (!first_entry(path, "vfio", place->node, sizeof(place->node)))
+		place->node[0] = 0;
+	/* Kernels before 6.1 have no such folder. */
+	place->bound = place->node[0] || strstr(place->driver, "vfio");
+	if (!path_make(place->group_file, "%s/vfio/%u", roots->dev, place->group) ||
+	    !path_make(place->device_file, "%s/vfio/devices/%s", roots->dev, place->node) ||
+	    !path_make(place->iommufd_file, "%s/iommu", roots->dev) ||
+	    !path_make(place->container_file, "%s/vfio/vfio", roots->dev))
+		return too_long(roots->dev, err);
+	return 0;
+}
+
+static int take_name(struct place *place, struct cxlvm_error *err)
+{
+	size_t n = strlen(place->folder);
+	const char *last;
+
+	while (n > 1 && place->folder[n - 1] == '/')
+		place->folder[--n] = 0;
+	last = strrchr(place->folder, '/') + 1;
+	if (!*last || strlen(last) >= sizeof(place->name))
+		return cxlvm_error_set(err, -EINVAL, "%.200s is not the folder of a device",
+				       place->folder);
+	memcpy(place->name, last, strlen(last) + 1);
+	return 0;
+}
+
+/* "0000:17:00.0" or "17:00.0", in hexadecimal. */
+static bool parse_pci(const char *text, char name[PLACE_NAME_MAX])
+{
+	unsigned int domain = 0, bus, slot, function;
+	int n = 0;
+
+	if (sscanf(text, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &n) != 4 ||
+	    text[n]) {
+		domain = 0;
+		n = 0;
+		if (sscanf(text, "%2x:%2x.%1x%n", &bus, &slot, &function, &n) != 3 || text[n])
+			return false;
+	}
+	if (slot > 31 || function > 7)
+		return false;
+	snprintf(name, PLACE_NAME_MAX, "%04x:%02x:%02x.%x", domain, bus, slot, function);
+	return true;
+}
+
+int place_find(const struct roots *roots, const char *device, struct place *place,
+	       struct cxlvm_error *err)
+{
+	size_t prefix = strlen(SYS_PREFIX);
+	int ret;
+
+	memset(place, 0, sizeof(*place));
+	if (device[0] == '/') {
+		const char *rest = strncmp(device, SYS_PREFIX, prefix) ? NULL : device + prefix;
+
+		if (!(rest ? path_make(place->folder, "%s/%s", roots->sys, rest)
+			   : path_make(place->folder, "%s", device)))
+			return too_long(device, err);
+		ret = take_name(place, err);
+		if (ret)
+			return ret;
+	} else if (parse_pci(device, place->name)) {
+		place->pci = true;
+		if (!path_make(place->folder, "%s/bus/pci/devices/%s", roots->sys, place->name))
+			return too_long(roots->sys, err);
+	} else {
+		cxlvm_error_set(err, -EINVAL,
+				"'%.64s' is neither a PCI address nor a folder in /sys", device);
+		cxlvm_error_hint(err, "write it as lspci -D does: 0000:17:00.0");
+		return -EINVAL;
+	}
+	return read_folder(roots, place, err);
+}
+
+int place_of_fd(const struct roots *roots, int fd, struct place *place, struct cxlvm_error *err)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	struct stat st;
+	char *end;
+
+	memset(place, 0, sizeof(*place));
+	if (fstat(fd, &st))
+		return cxlvm_error_set(err, -EINVAL, "descriptor %d: %s", fd, strerror(errno));
+	if (!S_ISCHR(st.st_mode) ||
+	    !path_make(path, "%s/dev/char/%u:%u", roots->sys, major(st.st_rdev),
+		       minor(st.st_rdev)) ||
+	    !realpath(path, target) || !(end = strstr(target, "/vfio-dev/"))) {
+		cxlvm_error_set(err, -EINVAL,
+				"descriptor %d is not the character device of a VFIO device", fd);
+		cxlvm_error_hint(err, "open /dev/vfio/devices/vfioN for reading and writing; N is "
+				      "in the folder vfio-dev of the device in sysfs");
+		return -EINVAL;
+	}
+	*end = 0;
+	memcpy(place->folder, target, sizeof(target));
+	if (take_name(place, err))
+		return -EINVAL;
+	return read_folder(roots, place, err);
+}
+
+bool place_has_iommufd(const struct place *place)
+{
+	return place->node[0] && !access(place->device_file, R_OK | W_OK) &&
+	       !access(place->iommufd_file, R_OK | W_OK);
+}
