@@ -85,6 +85,7 @@ struct shape_facts {
 
 	bool reset_clears; /* device memory: the kernel's reset is a CXL reset */
 	bool no_memory_mmap;
+	bool huge_pages; /* a fault of mapped device memory fills in more than one page */
 	enum memory_gate gate;
 	enum memory_file file;
 	struct dvsec_facts dvsec;

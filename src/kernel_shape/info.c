@@ -112,9 +112,12 @@ static void add_type(const struct shape_facts *facts, struct answer *answer, uin
 	put_le32(cap + UAPI_TYPE_SUBTYPE, subtype);
 }
 
-/* The parts of the component BAR that may be mapped: all but a hole. */
-static void component_bar(const struct kernel_shape *shape, struct answer *answer, uint64_t *size,
-			  uint32_t *flags)
+struct area {
+	uint64_t offset, size;
+};
+
+/* The parts of the component BAR that may be mapped: all but a hole. Their number. */
+static uint32_t component_areas(const struct kernel_shape *shape, struct area areas[2])
 {
 	const struct shape_facts *facts = &shape->facts;
 	uint64_t page = facts->hole_exact ? 1 : shape->page_size;
@@ -122,30 +125,54 @@ static void component_bar(const struct kernel_shape *shape, struct answer *answe
 	uint64_t bytes = facts->hides_block ? CXLVM_COMPONENT_BLOCK_SIZE : HDM_BYTES;
 	uint64_t hole = align_down(first, page);
 	uint64_t end = align_down(first + bytes + page - 1, page);
-	uint64_t areas[2][2] = { { 0, hole }, { end, 0 } };
 	uint32_t n = 0;
+
+	if (hole)
+		areas[n++] = (struct area){ .offset = 0, .size = hole };
+	if (end < SWDEV_BAR_SIZE)
+		areas[n++] = (struct area){ .offset = end, .size = SWDEV_BAR_SIZE - end };
+	return n;
+}
+
+static void component_bar(const struct kernel_shape *shape, struct answer *answer, uint64_t *size,
+			  uint32_t *flags)
+{
+	struct area areas[2];
+	uint32_t n = component_areas(shape, areas);
 	uint8_t *cap;
 
-	if (end < SWDEV_BAR_SIZE)
-		areas[1][1] = SWDEV_BAR_SIZE - end;
-	for (unsigned int i = 0; i < 2; i++)
-		n += areas[i][1] != 0;
 	*size = SWDEV_BAR_SIZE;
 	*flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
-	if (!n && facts->no_area_no_mmap)
+	if (!n && shape->facts.no_area_no_mmap)
 		return;
 	*flags |= UAPI_REGION_FLAG_MMAP;
 	cap = add_capability(answer, UAPI_REGION_CAP_SPARSE,
 			     UAPI_SPARSE_AREAS + n * UAPI_SPARSE_AREA);
 	put_le32(cap + UAPI_SPARSE_COUNT, n);
 	cap += UAPI_SPARSE_AREAS;
-	for (unsigned int i = 0; i < 2; i++) {
-		if (!areas[i][1])
-			continue;
-		put_le64(cap, areas[i][0]);
-		put_le64(cap + 8, areas[i][1]);
-		cap += UAPI_SPARSE_AREA;
+	for (uint32_t i = 0; i < n; i++, cap += UAPI_SPARSE_AREA) {
+		put_le64(cap, areas[i].offset);
+		put_le64(cap + 8, areas[i].size);
 	}
+}
+
+bool kernel_shape_may_map(const struct kernel_shape *shape, uint32_t region, uint64_t offset,
+			  uint64_t size)
+{
+	struct area areas[2];
+	uint32_t n;
+
+	if (region == SHAPE_REGION_MEMORY)
+		return !shape->facts.no_memory_mmap &&
+		       range_fits(offset, size, shape->dev->settings.memory_size);
+	if (region != SWDEV_BAR)
+		return false;
+	n = component_areas(shape, areas);
+	for (uint32_t i = 0; i < n; i++)
+		if (offset >= areas[i].offset &&
+		    range_fits(offset - areas[i].offset, size, areas[i].size))
+			return true;
+	return false;
 }
 
 static void register_region(const struct kernel_shape *shape, struct answer *answer, uint64_t *size,

@@ -2,14 +2,43 @@
 /* What kernels of one interface have done differently, as changes of a generation's facts. */
 #ifdef __KERNEL__
 #include <linux/errno.h>
+#include <linux/stddef.h>
 #include <linux/string.h>
 #else
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #endif
 
 #include "base/math.h"
 #include "kernel_shape/private.h"
+
+#define QUIRK(text, member, in_group)                                          \
+	{                                                                      \
+		.name = (text), .flag = offsetof(struct shape_quirks, member), \
+		.group = (in_group),                                           \
+	}
+
+const struct shape_quirk shape_quirk_list[SHAPE_QUIRKS] = {
+	QUIRK("no-mmap", no_mmap, 0),
+	QUIRK("base-zero", base_zero, 1),
+	QUIRK("base-host", base_host, 1),
+	QUIRK("writes-kept", writes_kept, 2),
+	QUIRK("writes-frozen", writes_frozen, 2),
+	QUIRK("writes-absorbed", writes_absorbed, 2),
+	QUIRK("shadow-lost", shadow_lost, 3),
+	QUIRK("shadow-kept", shadow_kept, 3),
+	QUIRK("space-off-error", space_off_error, 4),
+	QUIRK("space-off-ones", space_off_ones, 4),
+	QUIRK("register-lies", register_lies, 0),
+	QUIRK("chain-loops", chain_loops, 5),
+	QUIRK("chain-short", chain_short, 5),
+	QUIRK("reset-again", reset_again, 0),
+	QUIRK("reset-fails", reset_fails, 0),
+	QUIRK("size-changes", size_changes, 6),
+	QUIRK("decoder-late", decoder_late, 6),
+	QUIRK("decoder-lost", decoder_lost, 6),
+};
 
 void kernel_shape_set_quirks(struct kernel_shape *shape, const struct shape_quirks *quirks)
 {

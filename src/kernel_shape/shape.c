@@ -32,7 +32,7 @@
 #define GENERATION_5                                                                             \
 	.region_type = UAPI_TYPE_CXL, .regs_first = HDM_IN_BLOCK, .regs_size = HDM_BYTES,        \
 	.regs_clamped = true, .samples_at_open = true, .bar = BAR_IS_DARK, .reset_clears = true, \
-	.file = MEMORY_CLAMPED_END,                                                              \
+	.file = MEMORY_CLAMPED_END, .huge_pages = true,                                          \
 	.dvsec = {                                                                               \
 		.control = DVSEC_WRITABLE,                                                       \
 		.control2 = DVSEC_WRITABLE,                                                      \
@@ -83,6 +83,7 @@ static const struct shape_facts generations[] = {
 		.bar = BAR_REFUSES,
 		.gate = GATE_DECODER_AND_SPACE,
 		.file = MEMORY_REFUSED,
+		.huge_pages = true,
 		.dvsec = {
 			.control = DVSEC_WRITABLE,
 			.control_ones = MEM_ENABLE,
@@ -162,6 +163,7 @@ int kernel_shape_device_reset(struct kernel_shape *shape)
 
 void kernel_shape_reset(struct kernel_shape *shape)
 {
+	shape->resets++;
 	quirks_after_reset(shape);
 	shape_dvsec_reset(shape);
 	shape_irq_restore(shape);

@@ -56,12 +56,29 @@ struct shape_quirks {
 	unsigned int times; /* of reset_again and decoder_late */
 };
 
+/* One of them: its name, where its switch is in struct shape_quirks. */
+struct shape_quirk {
+	const char *name;
+	size_t flag;
+	unsigned int group; /* of one group at most one is on; 0: by itself */
+};
+
+#define SHAPE_QUIRKS 18u
+
+extern const struct shape_quirk shape_quirk_list[SHAPE_QUIRKS];
+
+static inline bool *shape_quirk_switch(struct shape_quirks *quirks, unsigned int quirk)
+{
+	return (bool *)((char *)quirks + shape_quirk_list[quirk].flag);
+}
+
 struct kernel_shape {
 	struct swdev *dev;
 	struct shape_facts facts; /* of the generation, changed by the quirks */
 	struct shape_quirks quirks;
-	unsigned int again; /* times that the reset under way was put off */
-	unsigned int late;  /* looks until the decoder is committed again */
+	unsigned int again;  /* times that the reset under way was put off */
+	unsigned int late;   /* looks until the decoder is committed again */
+	unsigned int resets; /* of the device, by whomever */
 	uint64_t page_size;
 	/* The kernel's copy of the CM area: array and RAS as they were, then its decoder. */
 	uint32_t cm[SHAPE_CM_DWORDS];
@@ -133,6 +150,10 @@ int kernel_shape_device_reset(struct kernel_shape *shape);
 
 /* After a reset of the device by others: what the kernel samples or restores. */
 void kernel_shape_reset(struct kernel_shape *shape);
+
+/* May this part of a region be mapped? Device memory, and what the component BAR does not hide. */
+bool kernel_shape_may_map(const struct kernel_shape *shape, uint32_t region, uint64_t offset,
+			  uint64_t size);
 
 /* Would a CPU access to mapped device memory succeed now? */
 bool kernel_shape_memory_usable(const struct kernel_shape *shape);

@@ -2,7 +2,8 @@
 # shellcheck shell=sh
 # Makes the folder that the emulated host sees as /lab. Runs in the repository's root.
 
-# share_make FOLDER BUILD - anew, with programs, the tree's kernel and the guest's initramfs
+# share_make FOLDER BUILD - anew, with programs, the tree's kernel, the guest's initramfs and the
+# kernel module of the lab's device
 share_make() {
 	rm -rf "$1"
 	mkdir -p "$1/bin" "$1/talk" "$1/out"
@@ -15,6 +16,7 @@ share_make() {
 	cp tests/lab/guests.sh tests/lab/options.sh "$1/"
 	cp "$share_tree/$(cat "$share_tree/vmlinuz")" "$1/vmlinuz"
 	sh lab/guest/mkguest.sh "$1/guest.cpio.gz"
+	cp "$(sh lab/module.sh)" "$1/cxlvm_lab.ko"
 }
 
 # share_talk_region FOLDER NAME - a conversation in two boots of one guest: it fills the memory with

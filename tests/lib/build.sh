@@ -47,3 +47,12 @@ build_static() {
 	build_in lab-switches --buildtype=release -Dstatic=true -Dprefer_static=true -Dtests=false \
 		-Dtest_switches=true
 }
+
+build_module() {
+	if ! reason=$(lab_tree); then
+		say "build: left out: the kernel module of the lab's device; $reason"
+		return 0
+	fi
+	logged module "building the kernel module of the lab's device" sh lab/module.sh
+	say "build: $(tail -n 1 "$BUILD/log/module.log") (kernel module of the lab's device)"
+}

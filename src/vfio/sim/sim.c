@@ -103,7 +103,7 @@ static int sim_map(void *device, const struct cxlvm_map_request *request, void *
 	int ret;
 
 	if (request->region != SHAPE_REGION_MEMORY ||
-	    !range_fits(request->offset, request->size, sim->memory_size))
+	    !kernel_shape_may_map(&sim->shape, request->region, request->offset, request->size))
 		return -EINVAL;
 	ret = map_file(request, sim->fd, request->offset, sim->page_size, address);
 	if (ret)

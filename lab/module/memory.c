@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/* Memory of the device. It is given back when the device goes, so a mapping never outlives it. */
+#include <linux/highmem.h>
+#include <linux/io.h>
+#include <linux/ioport.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "lab.h"
+
+static u64 n_chunks(const struct lab_memory *memory)
+{
+	return memory->size / LAB_CHUNK;
+}
+
+static int take_range(struct lab_memory *memory, phys_addr_t at)
+{
+	/* Of memory that this kernel uses there would be a mapping as well. */
+	if (region_intersects(at, memory->size, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
+	    REGION_DISJOINT)
+		return -EBUSY;
+	memory->range_at = at;
+	/* This also records the memory type: user mappings of the range become write-back. */
+	memory->range = memremap(at, memory->size, MEMREMAP_WB);
+	return memory->range ? 0 : -ENOMEM;
+}
+
+int lab_memory_init(struct lab_memory *memory, u64 size, phys_addr_t at)
+{
+	mutex_init(&memory->lock);
+	memory->size = size;
+	if (at)
+		return take_range(memory, at);
+	memory->chunks = kvcalloc(n_chunks(memory), sizeof(*memory->chunks), GFP_KERNEL);
+	return memory->chunks ? 0 : -ENOMEM;
+}
+
+void lab_memory_finish(struct lab_memory *memory)
+{
+	if (memory->range)
+		memunmap(memory->range);
+	for (u64 i = 0; memory->chunks && i < n_chunks(memory); i++)
+		if (memory->chunks[i])
+			__free_pages(memory->chunks[i], LAB_CHUNK_ORDER);
+	kvfree(memory->chunks);
+	memory->chunks = NULL;
+	memory->range = NULL;
+}
+
+static struct page *chunk_of(struct lab_memory *memory, u64 offset)
+{
+	return smp_load_acquire(&memory->chunks[offset / LAB_CHUNK]);
+}
+
+static struct page *make_chunk(struct lab_memory *memory, u64 offset)
+{
+	struct page *chunk;
+
+	mutex_lock(&memory->lock);
+	chunk = memory->chunks[offset / LAB_CHUNK];
+	if (!chunk) {
+		chunk = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_COMP | __GFP_NOWARN,
+				    LAB_CHUNK_ORDER);
+		/* Whoever sees it sees zeros. */
+		smp_store_release(&memory->chunks[offset / LAB_CHUNK], chunk);
+	}
+	mutex_unlock(&memory->lock);
+	return chunk;
+}
+
+int lab_memory_frame(struct lab_memory *memory, u64 offset, unsigned long *pfn)
+{
+	struct page *chunk;
+
+	if (offset >= memory->size)
+		return -EINVAL;
+	if (memory->range) {
+		*pfn = PHYS_PFN(memory->range_at + offset);
+		return 0;
+	}
+	chunk = chunk_of(memory, offset) ?: make_chunk(memory, offset);
+	if (!chunk)
+		return -ENOMEM;
+	*pfn = page_to_pfn(chunk) + (offset % LAB_CHUNK) / PAGE_SIZE;
+	return 0;
+}
+
+/* The longest piece of [offset, offset + len) that is in one page. */
+static size_t piece(u64 offset, size_t len)
+{
+	return min_t(u64, len, PAGE_SIZE - offset % PAGE_SIZE);
+}
+
+/* Where the bytes are; NULL: nobody has touched them, they read 0. */
+static void *peek(struct lab_memory *memory, u64 offset)
+{
+	struct page *chunk;
+
+	if (memory->range)
+		return memory->range + offset;
+	chunk = chunk_of(memory, offset);
+	return chunk ? page_address(chunk) + offset % LAB_CHUNK : NULL;
+}
+
+/* The same, made when they are not there. */
+static void *grab(struct lab_memory *memory, u64 offset)
+{
+	unsigned long pfn;
+
+	return lab_memory_frame(memory, offset, &pfn) ? NULL : peek(memory, offset);
+}
+
+int lab_memory_read(struct lab_memory *memory, u64 offset, void *buf, size_t len)
+{
+	if (!range_fits(offset, len, memory->size))
+		return -EINVAL;
+	while (len) {
+		size_t n = piece(offset, len);
+		const void *from = peek(memory, offset);
+
+		if (from)
+			memcpy(buf, from, n);
+		else
+			memset(buf, 0, n);
+		buf += n;
+		offset += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int lab_memory_write(struct lab_memory *memory, u64 offset, const void *buf, size_t len)
+{
+	if (!range_fits(offset, len, memory->size))
+		return -EINVAL;
+	while (len) {
+		size_t n = piece(offset, len);
+		void *to = grab(memory, offset);
+
+		if (!to)
+			return -ENOMEM;
+		memcpy(to, buf, n);
+		buf += n;
+		offset += n;
+		len -= n;
+	}
+	return 0;
+}
+
+ssize_t lab_memory_to_user(struct lab_memory *memory, u64 offset, char __user *buf, size_t len)
+{
+	size_t done = 0;
+
+	if (!range_fits(offset, len, memory->size))
+		return -EINVAL;
+	while (done < len) {
+		size_t n = piece(offset + done, len - done);
+		const void *from = peek(memory, offset + done);
+
+		if (from ? copy_to_user(buf + done, from, n) : clear_user(buf + done, n))
+			return done ?: -EFAULT;
+		done += n;
+		if (fatal_signal_pending(current))
+			break;
+		cond_resched();
+	}
+	return done;
+}
+
+ssize_t lab_memory_from_user(struct lab_memory *memory, u64 offset, const char __user *buf,
+			     size_t len)
+{
+	size_t done = 0;
+
+	if (!range_fits(offset, len, memory->size))
+		return -EINVAL;
+	while (done < len) {
+		size_t n = piece(offset + done, len - done);
+		void *to = grab(memory, offset + done);
+
+		if (!to)
+			return done ?: -ENOMEM;
+		if (copy_from_user(to, buf + done, n))
+			return done ?: -EFAULT;
+		done += n;
+		if (fatal_signal_pending(current))
+			break;
+		cond_resched();
+	}
+	return done;
+}
+
+void lab_memory_clear(struct lab_memory *memory)
+{
+	for (u64 at = 0; at < memory->size; at += LAB_CHUNK) {
+		void *bytes = peek(memory, at);
+
+		if (bytes)
+			memset(bytes, 0, LAB_CHUNK);
+		cond_resched();
+	}
+}
