@@ -110,16 +110,42 @@ void ram_unmap(struct ram *ram)
 		ram->blocks[i].address = NULL;
 }
 
-void *ram_pointer(const struct ram *ram, struct cxlvm_gpa base, uint64_t size)
+static const struct ram_block *find_block(const struct ram *ram, struct cxlvm_gpa base,
+					  uint64_t size)
 {
 	for (unsigned int i = 0; i < ram->n_blocks; i++) {
 		const struct ram_block *block = &ram->blocks[i];
 		uint64_t offset = base.value - block->base.value;
 
-		if (base.value < block->base.value || offset > block->size ||
-		    size > block->size - offset)
-			continue;
-		return block->address ? (uint8_t *)block->address + offset : NULL;
+		if (base.value >= block->base.value && offset <= block->size &&
+		    size <= block->size - offset && block->address)
+			return block;
 	}
 	return NULL;
+}
+
+int ram_write(const struct ram *ram, struct cxlvm_gpa base, const void *bytes, size_t size)
+{
+	const struct ram_block *block = find_block(ram, base, size);
+	size_t done = 0;
+
+	if (!block)
+		return -EFAULT;
+	while (done < size) {
+		uint64_t offset = block->offset + (base.value - block->base.value) + done;
+		ssize_t n =
+			pwrite(ram->fd, (const uint8_t *)bytes + done, size - done, (off_t)offset);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+void *ram_pointer(const struct ram *ram, struct cxlvm_gpa base, uint64_t size)
+{
+	const struct ram_block *block = find_block(ram, base, size);
+
+	return block ? (uint8_t *)block->address + (base.value - block->base.value) : NULL;
 }

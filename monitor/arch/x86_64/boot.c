@@ -207,11 +207,34 @@ static void *at(const struct vm *vm, uint64_t base, uint64_t size)
 	return ram_pointer(&vm->ram, (struct cxlvm_gpa){ base }, size);
 }
 
+#define CHUNK KIB(64)
+
+/* From a file into RAM; there is room. */
+static int load(const struct vm *vm, const struct file *file, uint64_t offset, uint64_t base,
+		uint64_t size, struct cxlvm_error *err)
+{
+	uint8_t chunk[CHUNK];
+
+	for (uint64_t done = 0; done < size;) {
+		uint64_t n = size - done < CHUNK ? size - done : CHUNK;
+		int code = boot_read(file, offset + done, chunk, n, err);
+
+		if (code)
+			return code;
+		code = ram_write(&vm->ram, (struct cxlvm_gpa){ base + done }, chunk, n);
+		if (code)
+			return cxlvm_error_set(err, code, "cannot write '%s' to guest memory: %s",
+					       file->path, strerror(-code));
+		done += n;
+	}
+	return 0;
+}
+
 static int load_segment(const struct vm *vm, const struct boot *boot,
 			const struct boot_segment *segment, struct cxlvm_error *err)
 {
 	uint8_t *to = at(vm, segment->base, segment->size);
-	int code = boot_read(&boot->kernel, segment->offset, to, segment->stored, err);
+	int code = load(vm, &boot->kernel, segment->offset, segment->base, segment->stored, err);
 
 	if (!code)
 		memset(to + segment->stored, 0, segment->size - segment->stored);
@@ -239,8 +262,7 @@ int boot_load(const struct vm *vm, const struct boot *boot, bool huge_pages_1g, 
 	for (unsigned int i = 0; !code && i < boot->n_segments; i++)
 		code = load_segment(vm, boot, &boot->segments[i], err);
 	if (!code && boot->initrd.fd >= 0)
-		code = boot_read(&boot->initrd, 0, at(vm, initrd, boot->initrd.size),
-				 boot->initrd.size, err);
+		code = load(vm, &boot->initrd, 0, initrd, boot->initrd.size, err);
 	if (code)
 		return code;
 
