@@ -3,11 +3,13 @@
 # Run a script in the emulated host.
 #
 #   run.sh [--timeout S] [--memory MIB] [--smp N] [--append WORDS] [--qemu WORDS]
-#          [--kernel FOLDER] [--verbose] SHARE_DIR SCRIPT [ARG...]
+#          [--kernel FOLDER] [--tree] [--verbose] SHARE_DIR SCRIPT [ARG...]
 #
 # Starts a machine that QEMU emulates in software, with KVM (AMD) and VFIO working inside. It
 # sees SHARE_DIR as /lab and runs "sh SCRIPT ARG..." there; SCRIPT is a path below SHARE_DIR, and
 # static programs can be put beside it. /tmp is in the emulated host's memory.
+#
+# --tree shows it the tree's root as /tree as well, read-only: QEMU of the tree can run in there.
 #
 # Standard output is what the script writes, the exit status is the script's. If the
 # host crashes or is not done after S seconds, its last messages are printed and the exit
@@ -30,6 +32,7 @@ append=
 extra=
 kernel=
 verbose=
+with_tree=
 
 # need_number OPTION VALUE
 need_number() {
@@ -80,6 +83,10 @@ while [ $# -gt 0 ]; do
 		verbose=1
 		shift
 		;;
+	--tree)
+		with_tree=1
+		shift
+		;;
 	-h | --help)
 		print_help "$0"
 		exit 0
@@ -112,9 +119,13 @@ mkfifo -m 600 "$fifo"
 exec 3<>"$fifo"
 rm -f "$fifo"
 
+[ -z "$with_tree" ] || extra="$extra
+	-virtfs local,path=/mnt/root,mount_tag=tree,security_model=none,multidevs=remap,readonly=on"
+
 # Output of the script and its status have ports of their own: quicker than a serial port.
 # shellcheck disable=SC2086 # extra: words of a command line
 timeout -k 5 "$timeout" sh "$LAB_DIR/in-tree.sh" -b "$TREE:/mnt/tree" -b "$share:/mnt/share" \
+	-b "$TREE_ROOT:/mnt/root" \
 	qemu-system-x86_64 -M q35,accel=tcg -cpu max,svm=on,-la57 -m "$memory" -smp "$smp" \
 	-nodefaults -no-user-config -display none -no-reboot \
 	-d cpu_reset -D /mnt/share/qemu.log \

@@ -43,7 +43,7 @@ find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 --reproducible | gzip -n
 '
 
 out=
-modules='nvdimm/libnvdimm cxl/cxl_pmem cxl/cxl_acpi cxl/cxl_mem'
+modules='nvdimm/libnvdimm cxl/cxl_pmem cxl/cxl_acpi cxl/cxl_mem cxl/cxl_pci'
 variant=guest
 for argument in "$@"; do
 	case $argument in

@@ -8,6 +8,10 @@
  *   check  (write)  a seed in hex: compares the whole memory with the pattern
  *          (read)   result of the last comparison, "pages N bad M first_bad X"
  *
+ *   bandwidth
+ *          (read)   "bytes N device_ns D ram_ns R": how long loads of the first N bytes take, and
+ *                   loads of as much of guest RAM
+ *
  * X is the number of the first 4 KiB page that differs, or "none". The files of the copy engine are
  * described in engine.c.
  *
@@ -29,6 +33,7 @@
 #include <cxl/cxl.h>
 #include <cxl/pci.h>
 
+#include "bandwidth.h"
 #include "engine.h"
 #include "pattern.h"
 
@@ -184,6 +189,15 @@ static ssize_t check_write(struct file *file, const char __user *buf, size_t cou
 }
 DEFINE_SHOW_STORE_ATTRIBUTE(check);
 
+static int bandwidth_show(struct seq_file *file, void *unused)
+{
+	struct t2_device *t2 = file->private;
+
+	guard(mutex)(&t2->lock);
+	return t2_bandwidth_show(file, t2->memory);
+}
+DEFINE_SHOW_ATTRIBUTE(bandwidth);
+
 static void t2_remove_debugfs(void *dir)
 {
 	debugfs_remove(dir);
@@ -206,6 +220,7 @@ static int t2_add_debugfs(struct pci_dev *pdev, struct t2_device *t2)
 	debugfs_create_file("range", 0400, dir, t2, &range_fops);
 	debugfs_create_file("fill", 0200, dir, t2, &fill_fops);
 	debugfs_create_file("check", 0600, dir, t2, &check_fops);
+	debugfs_create_file("bandwidth", 0400, dir, t2, &bandwidth_fops);
 	/* A monitor without interrupts and DMA can still give the region. */
 	if (t2_engine_add(pdev, dir))
 		dev_info(&pdev->dev, "no copy engine\n");
