@@ -36,21 +36,10 @@ need_tree
 folder=$(cache_dir)/kernel12
 if [ ! -d "$folder" ]; then
 	say "fetching the kernel of Debian 12 (about 80 MB)"
-	mirror=$(mirror_uri)
 	work=$(mktemp -d "$(cache_dir)/kernel12.XXXXXX")
 	trap 'rm -rf "$work"' EXIT
 	trap 'exit 130' INT TERM HUP
-	mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-	printf 'deb %s %s main\n' "$mirror" "$SUITE" >"$work/sources.list"
-	apt-config dump --no-empty Acquire >"$work/apt.conf"
-	cat >>"$work/apt.conf" <<-END
-		Dir::Etc::sourcelist "/mnt/work/sources.list";
-		Dir::Etc::sourceparts "-";
-		Dir::State::lists "/mnt/work/lists";
-		Dir::Cache "/mnt/work/cache";
-		Acquire::Languages "none";
-		APT::Sandbox::User "root";
-	END
+	apt_state "$work" "$SUITE"
 	if ! in_tree -b "$work:/mnt/work" sh -c "$FETCH" fetch "$PACKAGE" >"$work/log" 2>&1; then
 		tail -n 20 "$work/log" >&2
 		die "could not fetch $PACKAGE of $SUITE"

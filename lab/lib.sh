@@ -97,6 +97,23 @@ mirror_uri() {
 	printf '%s\n' "$uri"
 }
 
+# apt_state FOLDER SUITE - a configuration of apt in FOLDER, which the tree sees as /mnt/work, with
+# all of its state there and this suite of Debian as its only source
+apt_state() {
+	mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
+	apt_state_mirror=$(mirror_uri)
+	printf 'deb %s %s main\n' "$apt_state_mirror" "$2" >"$1/sources.list"
+	apt-config dump --no-empty Acquire >"$1/apt.conf"
+	cat >>"$1/apt.conf" <<-END
+		Dir::Etc::sourcelist "/mnt/work/sources.list";
+		Dir::Etc::sourceparts "-";
+		Dir::State::lists "/mnt/work/lists";
+		Dir::Cache "/mnt/work/cache";
+		Acquire::Languages "none";
+		APT::Sandbox::User "root";
+	END
+}
+
 # need_commands COMMAND:PACKAGE... - installs packages of missing commands (as root) or says how
 need_commands() {
 	missing=

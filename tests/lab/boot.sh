@@ -42,8 +42,7 @@ prepare() {
 	# shellcheck disable=SC2086 # options are words
 	planned --device "sim,size=$SECOND_SIZE" $TRIALS_OPTIONS >"$share/plan-trials.json"
 	share_talk_trials "$share" "$share/plan-trials.json"
-	rm -f "$share/with-trials"
-	[ -z "${LAB_TRIALS:-}" ] || : >"$share/with-trials"
+	cat "$share/guest.cpio.gz" "$(sh lab/cxl-tools.sh)" >"$share/guest-cxl.cpio.gz"
 	talk_lines "$share/talk/broken.talk" 'expect GUEST region' 'expect FAILED no region'
 	talk_lines "$share/talk/no-device.talk" 'expect GUEST region' 'expect FAILED no region'
 	talk_lines "$share/talk/old.talk" 'expect GUEST plain' 'expect CEDT'
@@ -51,8 +50,8 @@ prepare() {
 	talk_lines "$share/talk/panic.talk" 'expect GUEST panic'
 }
 
-# tell - passes on what the emulated host says while it runs
-tell() {
+# pass_on - tells what the emulated host says while it runs
+pass_on() {
 	while read -r word text; do
 		case $word in
 		PROGRESS) progress "lab: $text" ;;
@@ -65,7 +64,7 @@ tell() {
 
 run_host() {
 	status=0
-	share_run_host "$share" $HOST_LIMIT tell inside.sh >&4 || status=$?
+	share_run_host "$share" $HOST_LIMIT pass_on inside.sh >&4 || status=$?
 	[ "$status" = 0 ] || {
 		cat "$share/run.error"
 		fail "status $status"

@@ -339,6 +339,35 @@ ID: component registers
 END
 }
 
+# What cxl(1) makes of it: for each device a window of the root, a port with a committed decoder and a
+# target, an endpoint with a committed decoder, a region, all of them where the plan has the window.
+cxl_list() {
+	report 1 cxl >"$WORK/cxl.json"
+	jq -n --slurpfile cxl "$WORK/cxl.json" --slurpfile plan "$PLAN" '
+		def ours($w): .resource == $w.resource and .size == $w.size;
+		$cxl[0][0] as $root
+		| [$plan[0].windows[] as $w
+			| ($root."decoders:root0"[] | select(ours($w))) as $window
+			| ($root."ports:root0"[] | select(any(.[]?; arrays and any(.[]?; ours($w))))) as $port
+			| ($port | .["decoders:" + .port][] | select(ours($w))) as $switch
+			| ($port | .["endpoints:" + .port][]) as $endpoint
+			| ($endpoint | .["decoders:" + .endpoint][] | select(ours($w))) as $decoder
+			| ($window | .["regions:" + .decoder][] | select(ours($w))) as $region
+			| { root: $root.bus, targets: [$switch.targets[].target],
+			    capable: $window.accelmem_capable, ports: $port.decoders_committed,
+			    endpoints: $endpoint.decoders_committed,
+			    below: $endpoint.parent_dport, memdev: $endpoint.memdev.host,
+			    regions: ([$switch.region, $decoder.region, $region.region] | unique | length),
+			    decode_state: $region.decode_state, mappings: [$region.mappings[].decoder == $decoder.decoder] }]' \
+		>"$WORK/found.json" || fail "cxl list"
+	cat "$WORK/found.json"
+	jq -e '. == [("00:01.0 01:00.0", "08:01.0 09:00.0") | split(" ") as [$port, $device]
+		| { root: "root0", targets: ["0000:" + $port], capable: true, ports: 1, endpoints: 1,
+		    below: ("0000:" + $port), memdev: ("0000:" + $device), regions: 1,
+		    decode_state: "commit", mappings: [true] }]' "$WORK/found.json" >/dev/null ||
+		fail "this is not what was planned"
+}
+
 # kernel messages at level warning or worse that a guest without a fault gives as well
 allowed_message() {
 	case $1 in
@@ -410,5 +439,6 @@ check "$T a later pass over all memory: no MMIO exit, no page fault" no_exits
 print_exits | sed 's/^NOTE /# /'
 check "$T lspci decodes the endpoint" lspci_endpoint
 check "$T lspci decodes the root port" lspci_root_port
+check "$T cxl list: root, port, endpoint, region of each device as planned" cxl_list
 check "$T no warning of the kernel about CXL, PCI, ACPI, MTRR" no_warnings
 tap_end

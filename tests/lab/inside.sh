@@ -25,7 +25,7 @@ trials() {
 	rm -f "${MEM}2"
 	mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || :
 	# shellcheck disable=SC2086 # options are words
-	set -- --kernel vmlinuz --initrd guest.cpio.gz $TRIALS_OPTIONS \
+	set -- --kernel vmlinuz --initrd guest-cxl.cpio.gz $TRIALS_OPTIONS \
 		--device "sim,size=$REGION_SIZE,memory-file=$MEM" \
 		--device "sim,size=$SECOND_SIZE,memory-file=${MEM}2"
 	plan trials "$@"
@@ -43,8 +43,7 @@ env CXLVM=bin/cxlvm-switches BASE="$(cat payload.base)" PAYLOAD=payload PATTERN=
 
 region region-5 5
 region region-2 2
-# long: ./dev test full only
-[ ! -f with-trials ] || trials
+trials
 
 new_memory
 guest broken $BOOT_LIMIT bin/cxlvm-switches run --kernel vmlinuz --initrd guest.cpio.gz \

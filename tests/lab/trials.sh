@@ -6,6 +6,8 @@
 # It has two devices of different sizes and two virtual CPUs, and boots four times. All it is told is in
 # talk/trials.talk. Numbers in what it is told are hex, without 0x.
 
+. tests/lab/talk.sh
+
 TRIALS_BOOTS=4
 # of the HDM decoder capability in BAR 0 of the endpoint and in the block of the host bridge
 TRIALS_EP_HDM=11100
@@ -14,47 +16,10 @@ TRIALS_HB_HDM=1100
 TRIALS_HOST=6a700000000
 TRIALS_HOST_END=6a720000000
 
-# at PLAN TYPE N [BAR] - address of the N-th range of this type, in hex
-at() {
-	jq -er --arg type "$2" --argjson n "$3" --argjson bar "${4:-null}" \
-		'[.map[] | select(.type == $type and ($bar == null or .bar == $bar))][$n].resource' "$1" |
-		{ read -r at_address && printf '%x\n' "$at_address"; }
-}
-
-# sum HEX HEX
-sum() {
-	printf '%x\n' $((0x$1 + 0x$2))
-}
-
-# tell ANSWER WORD... - say the words at the prompt, and wait for this answer
-tell() {
-	tell_answer=$1
-	shift
-	printf 'expect WAIT next\nsend %s\nexpect %s\n' "$*" "$tell_answer"
-}
-
-host() {
-	echo "run $*"
-}
-
-# registers NAME - all registers of device 0, its host bridge and root port, for comparisons
-registers() {
-	tell "END endpoint-$1" dump "endpoint-$1" "$(sum "$EP" 11000)" 1000
-	tell "END bridge-$1" dump "bridge-$1" "$(sum "$HB" 1000)" 1000
-	tell "END port-$1" dump "port-$1" "$(sum "$RP" 1000)" 1000
-	tell "END config-$1" dump "config-$1" "$CONFIG" 1000
-}
-
 # exits NAME - KVM's counters of the only machine there is
 exits() {
 	host "for f in exits io_exits irq_exits halt_exits mmio_exits pf_taken insn_emulation; do" \
 		"echo \$f \$(cat /sys/kernel/debug/kvm/\$f); done >/tmp/guest/exits.$1"
-}
-
-# again THEIRS OURS - seeds for fill and check, or ""
-again() {
-	tell 'WAIT seed1' again
-	printf 'send %s\nexpect FILLED\nexpect WAIT seed2\nsend %s\nexpect CHECK\n' "$1" "$2"
 }
 
 # descriptor DIRECTION VECTOR SOURCE DESTINATION LENGTH - 64-bit addresses of 16 digits
@@ -162,6 +127,7 @@ trials_boot_1() {
 	search host $TRIALS_HOST $TRIALS_HOST_END
 	search window "$WINDOW" "$(sum "$WINDOW" "$(printf '%x' $((SIZE)))")"
 	tell 'END config' report config
+	tell 'END cxl' report cxl
 	tell RESET flr
 	registers flr
 	# a kernel of generation 5 clears the memory at each reset
@@ -179,14 +145,7 @@ trials_boot_1() {
 
 # share_talk_trials FOLDER PLAN - seeds are drawn here and kept in talk/trials.seeds
 share_talk_trials() {
-	EP=$(at "$2" bar 0 0)
-	ENGINE=$(at "$2" bar 0 2)
-	MSIX=$(at "$2" bar 0 4)
-	RP=$(at "$2" root-port-bar 0)
-	HB=$(at "$2" host-bridge 0)
-	WINDOW=$(at "$2" cxl-window 0)
-	SIZE=$(jq '.windows[0].size' "$2")
-	CONFIG=$(sum "$(at "$2" ecam 0)" 100000)
+	talk_about "$2"
 	for _ in 1 2 3 4 5 6 7; do
 		"$1/bin/pattern" seed
 	done >"$1/talk/trials.seeds"
