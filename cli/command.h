@@ -26,6 +26,8 @@ extern const struct command command_ctl;
 extern const struct command command_plan;
 extern const struct command command_decode;
 extern const struct command command_device;
+extern const struct command command_list;
+extern const struct command command_check;
 
 /* "cxlvm COMMAND: MESSAGE" and, if there is one, "  hint: HINT" to standard error. */
 void print_error(const char *command, const struct cxlvm_error *err);

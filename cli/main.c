@@ -17,7 +17,8 @@ static const struct command command_help = {
 };
 
 static const struct command *const commands[] = {
-	&command_run, &command_ctl, &command_plan, &command_decode, &command_device, &command_help,
+	&command_run,    &command_ctl,  &command_plan,  &command_decode,
+	&command_device, &command_list, &command_check, &command_help,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -19,6 +19,7 @@ export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 seeds() {
 	mkdir -p "$work/$1"
 	[ ! -d "fuzz/seeds/$1" ] || cp -n "fuzz/seeds/$1"/* "$work/$1/"
+	[ "$1" != machine ] || cp tests/machines/*.machine "$work/machine/"
 	[ "$1" = decode ] || return 0
 	for generation in 2 5; do
 		mkdir -p "$work/images"
@@ -35,8 +36,9 @@ fuzz() {
 	[ -f "$dictionary" ] || dictionary=$build/fuzz/registers.dict
 	seeds "$1"
 	close=0
+	# 1: without what list prints, 2: without what the parser of options says
+	[ "$1" != machine ] || close=1
 	[ "$1" != options ] || close=2
-	# 2: without what the parser of options says to standard error
 	"$build/fuzz/fuzz_$1" -close_fd_mask="$close" -max_total_time="$seconds" -dict="$dictionary" -timeout=10 \
 		-rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$work/$1-" "$work/$1" \
 		>"$work/$1.log" 2>&1 || {

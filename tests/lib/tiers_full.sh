@@ -58,7 +58,7 @@ tier_mutants() {
 	run_tap mutants 7200 sh tests/mutants/run.sh "$BUILD/mutants"
 }
 
-FUZZ_TARGETS='decode device guest options vfio_user window'
+FUZZ_TARGETS='decode device guest machine options vfio_user window'
 
 # build_fuzz - the targets and what they need
 build_fuzz() {

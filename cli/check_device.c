@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* check_device.c - links that are the device's: type, driver, group, decoder, reset */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "emit.h"
+#include "list.h"
+
+#define PROCESSES_MAX  65536u
+#define OPEN_FILES_MAX 4096u
+
+/* False, with a result, when there is no device or it is no CXL device. */
+static bool is_cxl(const struct check *check, struct check_result *result)
+{
+	if (!check->device)
+		check_say(result, CHECK_UNKNOWN, "there is no device to look at");
+	else if (!check->device->cxl.device_dvsec && !host_config_seen(check->device))
+		check_say(result, CHECK_UNKNOWN, "config space behind %zu bytes is for root only",
+			  check->device->config_size);
+	else if (!check->device->cxl.device_dvsec)
+		check_say(result, CHECK_OK, "a plain PCI device has none");
+	else
+		return true;
+	return false;
+}
+
+void check_device(const struct check *check, struct check_result *result)
+{
+	const struct host_device *device = check->device;
+	static const char *const types[] = { "CXL device", "CXL Type-1 device", "CXL Type-2 device",
+					     "CXL Type-3 device" };
+	unsigned int type;
+
+	if (!device && check->wanted) {
+		check_say(result, CHECK_BROKEN, "there is no PCI device %.32s", check->wanted);
+		check_hint(result, "lspci -D lists what there is");
+	} else if (!device) {
+		check_say(result, CHECK_BROKEN,
+			  "there is no CXL Type-2 device, and none bound to VFIO, among %zu PCI "
+			  "functions",
+			  check->host->n_devices);
+		check_hint(result, "name a device: cxlvm check 0000:17:00.0 (lspci lists them)");
+	} else if (!device->cxl.device_dvsec && !host_config_seen(device)) {
+		check_say(
+			result, CHECK_UNKNOWN,
+			"%s is a PCI function [%04x:%04x]; whether a CXL device only root can see",
+			device->address, device->vendor, device->device);
+		check_hint(result, "run cxlvm check as root");
+	} else {
+		type = host_type(device);
+		check_say(result, device->cxl.device_dvsec && type != 2 ? CHECK_BROKEN : CHECK_OK,
+			  "%s is a %s [%04x:%04x]", device->address,
+			  device->cxl.device_dvsec ? types[type] : "plain PCI device",
+			  device->vendor, device->device);
+		if (result->state == CHECK_BROKEN)
+			check_hint(result,
+				   "only Type-2 devices are passed through as CXL devices; "
+				   "as a plain PCI device: cxlvm run --device "
+				   "vfio:%s,cxl=off",
+				   device->address);
+	}
+}
+
+/* The commands that give a function to vfio-pci: those of the transport (vfio/kernel). */
+static void binding_hint(const struct check *check, struct check_result *result,
+			 const char *address, bool bound)
+{
+	bool loaded = fs_exists(check->fs, "/sys/bus/pci/drivers/vfio-pci");
+
+	check_hint(result,
+		   "as root: %scd /sys/bus/pci/devices/%s && echo vfio-pci >driver_override && "
+		   "%s%s%secho %s >/sys/bus/pci/drivers_probe",
+		   loaded ? "" : "modprobe vfio-pci; ", address, bound ? "echo " : "",
+		   bound ? address : "", bound ? " >driver/unbind; " : "", address);
+}
+
+void check_binding(const struct check *check, struct check_result *result)
+{
+	const struct host_device *device = check->device;
+
+	if (!device) {
+		check_say(result, CHECK_UNKNOWN, "there is no device to look at");
+	} else if (device->vfio) {
+		check_say(result, CHECK_OK, "%s is bound to %s", device->address, device->driver);
+	} else if (device->driver[0]) {
+		check_say(result, CHECK_BROKEN, "%s is bound to driver %s, not to one of VFIO",
+			  device->address, device->driver);
+		binding_hint(check, result, device->address, true);
+	} else {
+		check_say(result, CHECK_BROKEN, "%s is bound to no driver, and needs one of VFIO",
+			  device->address);
+		binding_hint(check, result, device->address, false);
+	}
+}
+
+/* A driver that lets its device be in a group that a user owns. */
+static bool is_harmless(const struct host_device *member)
+{
+	return member->vfio || !member->driver[0] || !strcmp(member->driver, "pcieport") ||
+	       !strcmp(member->driver, "pci-stub");
+}
+
+/* "ADDRESS (DRIVER)"; those that do not fit are counted. */
+struct members {
+	char text[320];
+	unsigned int left_out;
+};
+
+static void add_member(struct members *members, const char *address, const char *driver)
+{
+	size_t used = strlen(members->text);
+	size_t room = sizeof(members->text) - used;
+
+	if (room > 64)
+		snprintf(members->text + used, room, "%s%.15s (%.32s)", used ? ", " : "", address,
+			 driver[0] ? driver : "no driver");
+	else
+		members->left_out++;
+}
+
+/* Those that are harmless or not. The first that is not comes back. */
+static const struct host_device *add_members(const struct check *check,
+					     const struct fs_names *names, bool harmless,
+					     struct members *members)
+{
+	const struct host_device *first = NULL;
+
+	for (size_t i = 0; i < names->count; i++) {
+		const struct host_device *member = host_find(check->host, names->names[i]);
+
+		/* The device itself is what the link binding is about. */
+		if ((!member || member == check->device || is_harmless(member)) != harmless)
+			continue;
+		add_member(members, names->names[i], member ? member->driver : "no PCI function");
+		if (!harmless && !first)
+			first = member;
+	}
+	return first;
+}
+
+void check_group(const struct check *check, struct check_result *result)
+{
+	const struct host_device *device = check->device;
+	const struct host_device *foreign;
+	struct members members = { .left_out = 0 };
+	char path[FS_PATH_MAX], more[32] = "";
+	struct fs_names names;
+
+	if (!device) {
+		check_say(result, CHECK_UNKNOWN, "there is no device to look at");
+		return;
+	}
+	if (device->group < 0) {
+		check_say(result, CHECK_BROKEN, "%s is in no IOMMU group: no IOMMU is above it",
+			  device->address);
+		check_hint(result,
+			   "use a slot behind an IOMMU; dmesg | grep -i iommu says which are");
+		return;
+	}
+	if (fs_names(check->fs, fs_path(path, "/sys/kernel/iommu_groups/%d/devices", device->group),
+		     &names)) {
+		check_say(result, CHECK_UNKNOWN, "group %d: its members cannot be read",
+			  device->group);
+		return;
+	}
+	/* Those in the way first. */
+	foreign = add_members(check, &names, false, &members);
+	add_members(check, &names, true, &members);
+	fs_names_free(&names);
+	if (members.left_out)
+		snprintf(more, sizeof(more), " and %u more", members.left_out);
+	if (foreign) {
+		check_say(result, CHECK_BROKEN,
+			  "IOMMU group %d of %s is not viable, other drivers have members of it: "
+			  "%s%s",
+			  device->group, device->address, members.text, more);
+		binding_hint(check, result, foreign->address, true);
+	} else {
+		check_say(result, CHECK_OK, "IOMMU group %d: %s%s", device->group, members.text,
+			  more);
+	}
+}
+
+/* Whether a process has this file open: name and number of the first one. */
+static bool held_by(struct fs *fs, const char *node, char *holder, size_t size)
+{
+	struct fs_names processes, files;
+	char path[FS_PATH_MAX], target[FS_PATH_MAX], comm[32];
+	bool found = false;
+
+	if (fs_names(fs, "/proc", &processes))
+		return false;
+	for (size_t i = 0; i < processes.count && i < PROCESSES_MAX && !found; i++) {
+		const char *pid = processes.names[i];
+
+		if (!isdigit((unsigned char)pid[0]) ||
+		    fs_names(fs, fs_path(path, "/proc/%s/fd", pid), &files))
+			continue;
+		for (size_t n = 0; n < files.count && n < OPEN_FILES_MAX && !found; n++) {
+			fs_path(path, "/proc/%s/fd/%s", pid, files.names[n]);
+			found = fs->ops->link(fs, path, target, sizeof(target)) > 0 &&
+				!strcmp(target, node);
+		}
+		fs_names_free(&files);
+		if (!found)
+			continue;
+		fs_text(fs, fs_path(path, "/proc/%s/comm", pid), comm, sizeof(comm));
+		snprintf(holder, size, "process %s (%s)", pid, comm[0] ? comm : "?");
+	}
+	fs_names_free(&processes);
+	return found;
+}
+
+void check_access(const struct check *check, struct check_result *result)
+{
+	const struct host_device *device = check->device;
+	char group[FS_PATH_MAX], cdev[FS_PATH_MAX] = "", holder[96], user[32];
+	struct fs_status by_group, by_cdev = { .type = FS_NONE };
+	const struct fs_status *node;
+	const char *path;
+
+	if (!device || !device->vfio) {
+		check_say(result, CHECK_UNKNOWN,
+			  device ? "its file in /dev/vfio comes when it is bound"
+				 : "there is no device to look at");
+		return;
+	}
+	by_group = fs_status(check->fs, fs_path(group, "/dev/vfio/%d", device->group));
+	if (device->cdev[0])
+		by_cdev = fs_status(check->fs, fs_path(cdev, "/dev/vfio/devices/%s", device->cdev));
+	node = by_group.type == FS_NONE ? &by_cdev : &by_group;
+	path = by_group.type == FS_NONE ? cdev : group;
+	fs_line(check->fs, "/proc/self/status", "Uid:", user, sizeof(user));
+	user[strcspn(user, " ")] = '\0';
+	if (node->type == FS_NONE) {
+		check_say(result, CHECK_BROKEN, "%s: there is no %s", device->address,
+			  cdev[0] ? cdev : group);
+		check_hint(
+			result,
+			"as root: modprobe vfio-pci; in a container the file has to be handed in");
+	} else if (!node->readable || !node->writable) {
+		check_say(
+			result, CHECK_BROKEN,
+			"%s: no permission to open %s (IOMMU group %d), which is of %s:%s, mode %04o",
+			device->address, path, device->group, node->owner, node->group, node->mode);
+		if (node->mode & 0060 && strcmp(node->group, "root"))
+			check_hint(result, "as root: usermod -aG %s USER, then log in again",
+				   node->group);
+		else
+			check_hint(result,
+				   "as root: chown %s %s, or give the file a group that you "
+				   "are in",
+				   user, path);
+	} else if (held_by(check->fs, path, holder, sizeof(holder))) {
+		check_say(result, CHECK_BROKEN, "%s (IOMMU group %d) is in use by %s",
+			  device->address, device->group, holder);
+		check_hint(result, "end that process, or wait for its end; as root, fuser -v "
+				   "/dev/vfio/* /dev/vfio/devices/* shows who has what");
+	} else {
+		check_say(result, CHECK_OK, "%s can be used", path);
+	}
+}
+
+void check_decoder(const struct check *check, struct check_result *result)
+{
+	const struct host_device *device = check->device;
+	struct host_decoder decoder;
+	char size[EMIT_SIZE_MAX];
+
+	if (!is_cxl(check, result))
+		return;
+	if (list_decoder(check->host, device, &decoder) == LIST_UNKNOWN) {
+		check_say(result, CHECK_UNKNOWN, "decoder 0 could not be seen: %s",
+			  device->registers_why);
+		if (device->asleep)
+			check_hint(result,
+				   "as root: echo on >/sys/bus/pci/devices/%s/power/control wakes "
+				   "it, echo auto lets it sleep again",
+				   device->address);
+		return;
+	}
+	if (!decoder.committed) {
+		check_say(result, CHECK_BROKEN, "decoder 0 is not committed%s",
+			  decoder.error ? ": a commit failed" : "");
+		check_hint(result, "the firmware has to commit it: turn the device's CXL memory on "
+				   "in the firmware set-up and boot again; if it was committed "
+				   "before, a reset lost it");
+	} else if (device->n_committed > 1) {
+		check_say(result, CHECK_BROKEN,
+			  "%u decoders are committed; only one can be passed "
+			  "through",
+			  device->n_committed);
+		check_hint(result, "set up one range for the device in the firmware");
+	} else if (decoder.interleave_ways > 1) {
+		check_say(result, CHECK_BROKEN,
+			  "decoder 0 interleaves over %" PRIu64 " devices; only one can be passed "
+			  "through",
+			  decoder.interleave_ways);
+		check_hint(result, "turn interleaving off in the firmware set-up");
+	} else if (!device->cxl.mem_enable) {
+		check_say(result, CHECK_BROKEN,
+			  "decoder 0 is committed, but Mem_Enable of the CXL DVSEC is 0");
+		check_hint(result, "a driver or a reset has turned the memory off: boot again "
+				   "without that driver");
+	} else {
+		check_say(result, CHECK_OK, "decoder 0 is committed%s over 0x%" PRIx64 ", %s",
+			  decoder.locked ? " and locked" : "", decoder.base.value,
+			  emit_size(decoder.size, size));
+	}
+}
+
+void check_size(const struct check *check, struct check_result *result)
+{
+	struct host_decoder decoder;
+	char size[EMIT_SIZE_MAX], range[EMIT_SIZE_MAX];
+	uint64_t said;
+
+	if (!is_cxl(check, result))
+		return;
+	if (list_decoder(check->host, check->device, &decoder) == LIST_UNKNOWN ||
+	    !decoder.committed) {
+		check_say(result, CHECK_UNKNOWN, "the size is that of decoder 0, once committed");
+		return;
+	}
+	said = host_range_size(check->device);
+	if (!decoder.size || decoder.size % CXLVM_HDM_GRANULE) {
+		check_say(result, CHECK_BROKEN, "decoder 0 has %s, not a multiple of 256 MiB",
+			  emit_size(decoder.size, size));
+		check_hint(result, "a firmware that commits this is broken: look for an update");
+	} else if (said && said != decoder.size) {
+		check_say(result, CHECK_WARNING, "decoder 0 has %s, the CXL DVSEC says %s",
+			  emit_size(decoder.size, size), emit_size(said, range));
+		check_hint(result, "the decoder's size is what a guest gets");
+	} else {
+		check_say(result, CHECK_OK, "%s of device memory", emit_size(decoder.size, size));
+	}
+}
+
+void check_reset(const struct check *check, struct check_result *result)
+{
+	const struct host_device *device = check->device;
+	char path[FS_PATH_MAX], methods[96] = "";
+	int ret;
+
+	if (!device) {
+		check_say(result, CHECK_UNKNOWN, "there is no device to look at");
+		return;
+	}
+	ret = fs_text(check->fs,
+		      fs_path(path, "/sys/bus/pci/devices/%s/reset_method", device->address),
+		      methods, sizeof(methods));
+	if (!ret && methods[0]) {
+		check_say(result, CHECK_OK, "the kernel can reset it: %s", methods);
+		return;
+	}
+	if (device->cxl.flr) {
+		check_say(result, CHECK_OK, "it has function level reset");
+		return;
+	}
+	check_say(result, CHECK_BROKEN, "the kernel knows no way to reset %s alone",
+		  device->address);
+	check_hint(result,
+		   "between two guests its content would stay: a newer kernel or firmware "
+		   "of the device may know a reset; cat %s",
+		   path);
+}
+
+void check_generation(const struct check *check, struct check_result *result)
+{
+	if (is_cxl(check, result))
+		check_say(result, CHECK_UNKNOWN,
+			  "%s: only an opened device tells, and to open it resets it",
+			  list_generation(check->device)[0] ? list_generation(check->device)
+							    : "not bound");
+}
+
+void check_mmap(const struct check *check, struct check_result *result)
+{
+	if (is_cxl(check, result))
+		check_say(result, CHECK_UNKNOWN,
+			  "whether the kernel lets device memory be mapped, only an opened device "
+			  "tells");
+}
