@@ -38,7 +38,7 @@ static void end(void)
 
 static void no_such_device(void **state)
 {
-	char text[128];
+	char text[sizeof(mock.sys) + 64];
 
 	(void)state;
 	begin();

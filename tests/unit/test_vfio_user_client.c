@@ -426,7 +426,7 @@ static int map_memory(struct client *client, uint64_t offset, uint64_t size, voi
 static void client5_vu4_memory_is_mapped_and_sealed(void **state)
 {
 	struct client *client = *state;
-	uint8_t text[8] = { 0 };
+	char text[8] = { 0 };
 	void *address;
 
 	client_open_well(client);
