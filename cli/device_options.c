@@ -5,6 +5,9 @@
 
 #include "device_options.h"
 
+/* The most that a process can have. */
+#define DESCRIPTOR_MAX 1048575
+
 /* Of the kernel's interface, in whose form a sim device answers. */
 static bool parse_generation(const char *value, struct device_config *device)
 {
@@ -148,7 +151,7 @@ static bool parse_key(struct parser *parser, struct device_config *device, const
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		size_t n = strlen(known);
 
-		if (device->socket && keys[i].sim)
+		if ((device->socket || device->vfio) && keys[i].sim)
 			continue;
 		if (!strcmp(keys[i].name, name)) {
 			if (keys[i].parse(value, device))
@@ -161,6 +164,28 @@ static bool parse_key(struct parser *parser, struct device_config *device, const
 		snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", keys[i].name);
 	}
 	return parse_refuse(parser, "--device: unknown key '%s'\n  hint: keys are %s", name, known);
+}
+
+/* A PCI address, a folder in sysfs, or fd=N. */
+static bool parse_vfio(struct parser *parser, struct device_config *device)
+{
+	unsigned int fd;
+
+	if (!device->vfio[0])
+		return parse_refuse(parser,
+				    "--device: vfio: names no device\n"
+				    "  hint: --device vfio:0000:17:00.0, as lspci -D writes "
+				    "it");
+	if (strncmp(device->vfio, "fd=", 3))
+		return true;
+	if (!parse_number(device->vfio + 3, 0, DESCRIPTOR_MAX, &fd))
+		return parse_refuse(parser,
+				    "--device: '%s' is not a descriptor\n  hint: fd=N, of "
+				    "/dev/vfio/devices/vfioN, opened before cxlvm was started",
+				    device->vfio);
+	device->has_vfio_fd = true;
+	device->vfio_fd = (int)fd;
+	return true;
 }
 
 bool device_options_parse(struct parser *parser, const char *value)
@@ -182,11 +207,16 @@ bool device_options_parse(struct parser *parser, const char *value)
 	word = strsep(&rest, ",");
 	if (!strncmp(word, "user:", 5))
 		device->socket = word + 5;
+	else if (!strncmp(word, "vfio:", 5))
+		device->vfio = word + 5;
 	else if (strcmp(word, "sim"))
 		return parse_refuse(parser,
 				    "--device: unknown kind '%s'\n  hint: kinds are sim: "
-				    "--device sim,size=256M, and user: --device user:SOCKET",
+				    "--device sim,size=256M, user: --device user:SOCKET, and vfio: "
+				    "--device vfio:0000:17:00.0",
 				    word);
+	if (device->vfio && !parse_vfio(parser, device))
+		return false;
 	if (device->socket && !device->socket[0])
 		return parse_refuse(parser, "--device: user: names no socket\n"
 					    "  hint: --device user:SOCKET, as in cxlvm device "
@@ -202,7 +232,7 @@ bool device_options_parse(struct parser *parser, const char *value)
 		if (!parse_key(parser, device, word, text))
 			return false;
 	}
-	if (!device->socket && !device->size)
+	if (!device->socket && !device->vfio && !device->size)
 		return parse_refuse(
 			parser, "--device %s needs a size\n  hint: --device sim,size=256M", value);
 	return true;

@@ -157,8 +157,10 @@ static const struct option options_table[] = {
 	  parse_append },
 	{ "memory", "SIZE", "guest RAM, default 512M", true, true, parse_memory },
 	{ "cpus", "N", "virtual CPUs, default 1", true, true, parse_cpus },
-	{ "device", "sim,size=SIZE[,KEY=VALUE...] | user:SOCKET[,KEY=VALUE...]",
-	  "a software CXL device in this process, or one of a vfio-user server; repeatable; keys:",
+	{ "device",
+	  "sim,size=SIZE[,KEY=VALUE...] | user:SOCKET[,KEY=VALUE...] | vfio:DEVICE[,KEY=VALUE...]",
+	  "a software CXL device in this process, one of a vfio-user server, or a PCI device of this "
+	  "host (its address, its folder in /sys, or fd=N); repeatable; keys:",
 	  true, true, device_options_parse },
 	{ "phys-bits", "N", "guest address width, instead of KVM's", true, true, parse_phys_bits },
 	{ "trace", "PATTERN", "print trace points whose name matches", true, true, parse_trace },

@@ -9,6 +9,9 @@
 #include "pci/host_bridge.h"
 #include "vm.h"
 
+/* As many as cxlvm_endpoint_realize takes. */
+#define IOVA_RANGES_MAX 32
+
 #define RESET_TRIES   100
 #define RESET_WAIT_MS 10
 
@@ -102,13 +105,21 @@ int device_realize(struct device *device, const struct device_config *config,
 		.require_dma = config->require_dma,
 		.allow_slow = config->allow_slow,
 	};
+	struct cxlvm_iova_range iova[IOVA_RANGES_MAX];
 	struct cxlvm_bar_range exclude[2];
 	int code;
 
 	pthread_mutex_init(&device->lock, NULL);
+	for (unsigned int i = 0; i < VFIO_NOTICES; i++)
+		device->notices[i] = -1;
 	device->bridge = bridge;
 	bridge->device = device;
-	code = config->socket ? open_user(device, config, err) : open_sim(device, config, err);
+	device->real = config->vfio;
+	if (config->vfio)
+		code = vfio_open(device, config, err);
+	else
+		code = config->socket ? open_user(device, config, err)
+				      : open_sim(device, config, err);
 	device->opened = !code;
 	if (!code)
 		code = map_ram(device, err);
@@ -122,16 +133,27 @@ int device_realize(struct device *device, const struct device_config *config,
 		endpoint.exclude = exclude;
 		endpoint.n_exclude = ARRAY_SIZE(exclude);
 	}
-	code = cxlvm_endpoint_realize(
-		vm->machine, &endpoint, device->transport.ops, device->transport.device,
-		vm->config->plan ? &host_plan_ops : &host_kvm_ops, device, &device->endpoint, err);
-	if (code)
-		return code;
-	return endpoint_init(device, err);
+	/* More than the library takes are left out: what remains is usable. */
+	if (device->transport.transport->iova_ranges) {
+		endpoint.n_iova = device->transport.transport->iova_ranges(device->transport.device,
+									   iova, IOVA_RANGES_MAX);
+		if (endpoint.n_iova > IOVA_RANGES_MAX)
+			endpoint.n_iova = IOVA_RANGES_MAX;
+		endpoint.iova = iova;
+	}
+	code = cxlvm_endpoint_realize(vm->machine, &endpoint, device->transport.ops,
+				      device->transport.device, host_ops_for(device), device,
+				      &device->endpoint, err);
+	if (!code)
+		code = endpoint_init(device, err);
+	if (!code && device->real && !vm->config->plan)
+		code = vfio_listen(device, err);
+	return code;
 }
 
 void device_finish(struct device *device)
 {
+	vfio_deafen(device);
 	cxlvm_endpoint_unrealize(device->endpoint);
 	cxlvm_endpoint_free(device->endpoint);
 	device->endpoint = NULL;
@@ -190,6 +212,7 @@ void device_bus_reset_begin(struct device *device)
 {
 	/* The kind is known and the device is there: it cannot fail. */
 	(void)cxlvm_endpoint_reset_prepare(device->endpoint, CXLVM_RESET_BUS, NULL);
+	endpoint_quiesce(device);
 	endpoint_clear(device, true);
 	device->bus_reset_result = device_reset_real(device);
 }

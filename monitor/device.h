@@ -11,15 +11,19 @@
 #include <cxlvm/cxlvm.h>
 
 #include "pci/endpoint.h"
+#include "vfio.h"
 
 struct vm;
 struct pci_host_bridge;
 
 #define DEVICE_NAME_MAX 16
 
-/* Of --device sim,... and --device user:PATH,... */
+/* Of --device sim,..., --device user:PATH,... and --device vfio:NAME,... */
 struct device_config {
-	const char *socket; /* of a vfio-user server; NULL: a sim */
+	const char *vfio; /* PCI address or folder in sysfs of a device of the host; NULL: none */
+	bool has_vfio_fd; /* of its character device, inherited; vfio is then what was written */
+	int vfio_fd;
+	const char *socket; /* of a vfio-user server; NULL and no vfio: a sim */
 	uint64_t size;
 	unsigned int generation; /* 0: the default of the transport */
 	bool has_window_base;
@@ -38,6 +42,7 @@ struct device {
 	struct vm *vm;
 	struct pci_host_bridge *bridge;
 	bool opened;
+	bool real; /* of the host's VFIO */
 	struct cxlvm_transport transport;
 	unsigned int n_ram_mapped; /* blocks of RAM that it reaches by DMA */
 	struct cxlvm_endpoint *endpoint;
@@ -47,7 +52,9 @@ struct device {
 	 */
 	pthread_mutex_t lock;
 	struct pci_endpoint pci;
-	int bus_reset_result; /* of the device, from begin to end of a bus reset */
+	int notices[VFIO_NOTICES]; /* eventfds, -1: none */
+	bool dma_mapped;           /* device memory, in its own I/O address space */
+	int bus_reset_result;      /* of the device, from begin to end of a bus reset */
 
 	/* Memory slots that host operation prepare reserved: one for each area. */
 	int *slots;

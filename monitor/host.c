@@ -24,14 +24,17 @@ int host_bridge_decoder(void *host, uint32_t bridge_uid, const struct cxlvm_brid
 }
 
 /*
- * Both transports are of software devices, which reach their own memory themselves: no I/O address
- * space is between them, so there is nothing to map (DMA-1, DMA-2). The RAM of the guest is mapped
+ * Software devices reach their own memory themselves: no I/O address space is between them, so there
+ * is nothing to map (DMA-1, DMA-2), and neither has a plan. The RAM of the guest is mapped
  * by device.c, before the first memory slot and until after the last (DMA-5).
  */
 enum cxlvm_dma_state host_dma_state(void *host)
 {
-	(void)host;
-	return CXLVM_DMA_MAPPED;
+	const struct device *device = host;
+
+	if (device->vm->config->plan || !device->transport.transport->memory_map)
+		return CXLVM_DMA_MAPPED;
+	return device->dma_mapped ? CXLVM_DMA_MAPPED : CXLVM_DMA_NOT_MAPPED;
 }
 
 int host_device_reset(void *host, enum cxlvm_reset_kind kind)

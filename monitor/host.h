@@ -10,8 +10,14 @@
 
 #include <cxlvm/host.h>
 
+struct device;
+
 extern const struct cxlvm_host_ops host_kvm_ops;
+/* The same, with a device's own memory in its I/O address space. */
+extern const struct cxlvm_host_ops host_kvm_dma_ops;
 extern const struct cxlvm_host_ops host_plan_ops;
+
+const struct cxlvm_host_ops *host_ops_for(const struct device *device);
 
 /* What both share. */
 int host_bridge_decoder(void *host, uint32_t bridge_uid,

@@ -6,7 +6,7 @@
  * address width, size of a slot, free slots. If KVM refuses nevertheless, the guest would trust
  * memory that is not there; the VM ends with an error instead.
  *
- * There is no dma_map: see host_dma_state.
+ * Device memory goes into the device's I/O address space where there is one: see host_dma_state.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -122,6 +122,24 @@ static void kvm_disable(void *host, const struct cxlvm_memory_area *areas, size_
 	set_slots(host, areas, false);
 }
 
+static int kvm_dma_map(void *host, const struct cxlvm_memory_area *areas, size_t n,
+		       struct cxlvm_error *err)
+{
+	struct device *device = host;
+	int code = device->transport.transport->memory_map(device->transport.device, areas, n, err);
+
+	device->dma_mapped = !code;
+	return code;
+}
+
+static void kvm_dma_unmap(void *host, const struct cxlvm_memory_area *areas, size_t n)
+{
+	struct device *device = host;
+
+	device->transport.transport->memory_unmap(device->transport.device, areas, n);
+	device->dma_mapped = false;
+}
+
 const struct cxlvm_host_ops host_kvm_ops = {
 	.size = sizeof(host_kvm_ops),
 	.prepare = kvm_prepare,
@@ -130,3 +148,21 @@ const struct cxlvm_host_ops host_kvm_ops = {
 	.disable = kvm_disable,
 	HOST_OPS_SHARED,
 };
+
+const struct cxlvm_host_ops host_kvm_dma_ops = {
+	.size = sizeof(host_kvm_dma_ops),
+	.prepare = kvm_prepare,
+	.release = kvm_release,
+	.enable = kvm_enable,
+	.disable = kvm_disable,
+	.dma_map = kvm_dma_map,
+	.dma_unmap = kvm_dma_unmap,
+	HOST_OPS_SHARED,
+};
+
+const struct cxlvm_host_ops *host_ops_for(const struct device *device)
+{
+	if (device->vm->config->plan)
+		return &host_plan_ops;
+	return device->transport.transport->memory_map ? &host_kvm_dma_ops : &host_kvm_ops;
+}

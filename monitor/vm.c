@@ -201,14 +201,18 @@ static int create_bridges(struct vm *vm, struct cxlvm_error *err)
 static int realize_devices(struct vm *vm, struct cxlvm_error *err)
 {
 	for (unsigned int i = 0; i < vm->config->n_devices; i++) {
+		const struct device_config *config = &vm->config->devices[i];
 		struct device *device = &vm->devices[i];
 		int code;
 
 		device->vm = vm;
 		snprintf(device->name, sizeof(device->name), "%s%u",
-			 vm->config->devices[i].socket ? "user" : "sim", i);
+			 config->vfio     ? "vfio"
+			 : config->socket ? "user"
+					  : "sim",
+			 i);
 		vm->n_devices = i + 1;
-		code = device_realize(device, &vm->config->devices[i], &vm->bridges[i], err);
+		code = device_realize(device, config, &vm->bridges[i], err);
 		if (code)
 			return code;
 		if (endpoint_map_ranges(device) > MAP_RANGES_PER_DEVICE)
@@ -318,6 +322,7 @@ int vm_create(const struct vm_config *config, struct vm **out, struct cxlvm_erro
 		return cxlvm_error_set(err, -ENOMEM, "no memory for the machine");
 	vm->config = config;
 	vm->kvm = (struct kvm)KVM_INIT;
+	vm->vfio = (struct vfio)VFIO_INIT;
 	msi_init(&vm->msi, &vm->kvm);
 	code = build(vm, err);
 	if (code) {
@@ -343,6 +348,7 @@ void vm_destroy(struct vm *vm)
 	free(vm->vcpus);
 	for (unsigned int i = vm->n_devices; i-- > 0;)
 		device_finish(&vm->devices[i]);
+	vfio_finish(vm);
 	for (unsigned int i = vm->bridges ? vm->n_bridges : 0; i-- > 0;)
 		host_bridge_finish(&vm->bridges[i]);
 	cxlvm_machine_destroy(vm->machine);
@@ -397,9 +403,17 @@ int vm_system_reset(struct vm *vm, struct cxlvm_error *err)
 			cxlvm_endpoint_reset_prepare(device->endpoint, CXLVM_RESET_SYSTEM, err);
 		pthread_mutex_unlock(&device->lock);
 	}
-	for (unsigned int i = 0; i < vm->n_devices; i++)
+	for (unsigned int i = 0; i < vm->n_devices; i++) {
+		struct device *device = &vm->devices[i];
+
+		endpoint_quiesce(device);
 		if (!results[i])
-			results[i] = device_reset_real(&vm->devices[i]);
+			results[i] = device_reset_real(device);
+		/* The library makes an error of it where it matters. */
+		if (results[i] && cxlvm_endpoint_is_plain(device->endpoint))
+			device_warn(device, results[i],
+				    "the device was not reset, and may hold what it held before");
+	}
 	for (unsigned int i = 0; i < vm->n_bridges; i++)
 		host_bridge_reset(&vm->bridges[i]);
 	return program_devices(vm, results, err);

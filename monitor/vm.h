@@ -30,6 +30,7 @@
 #include "stop.h"
 #include "util.h"
 #include "vcpu.h"
+#include "vfio.h"
 #include "watch.h"
 
 struct arch;
@@ -71,6 +72,7 @@ struct vm {
 	struct ram ram;
 	struct map map;
 	struct msi msi;
+	struct vfio vfio;
 	struct cxlvm_machine *machine;
 	struct pci_host_bridge *bridges;
 	unsigned int n_bridges;

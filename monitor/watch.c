@@ -29,23 +29,49 @@ static void serve(struct device *device)
 	pthread_mutex_unlock(&device->lock);
 }
 
+/* Of each device: that of its transport, then its notices. */
+#define FDS_PER_DEVICE (1 + VFIO_NOTICES)
+
 static void *watch_thread(void *argument)
 {
 	struct vm *vm = argument;
-	struct pollfd fds[CXLVM_WINDOWS_MAX + 1];
+	struct pollfd fds[CXLVM_WINDOWS_MAX * FDS_PER_DEVICE + 1];
+	unsigned int n = vm->n_devices * FDS_PER_DEVICE;
 
-	for (unsigned int i = 0; i < vm->n_devices; i++)
-		fds[i] = (struct pollfd){ .fd = device_fd(&vm->devices[i]), .events = POLLIN };
-	fds[vm->n_devices] = (struct pollfd){ .fd = vm->watch.stop_fd, .events = POLLIN };
-	for (;;) {
-		if (poll(fds, vm->n_devices + 1, -1) < 0)
-			continue;
-		if (fds[vm->n_devices].revents)
-			return NULL;
-		for (unsigned int i = 0; i < vm->n_devices; i++)
-			if (fds[i].revents)
-				serve(&vm->devices[i]);
+	for (unsigned int i = 0; i < vm->n_devices; i++) {
+		const struct device *device = &vm->devices[i];
+		struct pollfd *own = fds + (size_t)i * FDS_PER_DEVICE;
+
+		own[0] = (struct pollfd){ .fd = device_fd(device), .events = POLLIN };
+		for (unsigned int k = 0; k < VFIO_NOTICES; k++)
+			own[1 + k] = (struct pollfd){ .fd = device->notices[k], .events = POLLIN };
 	}
+	fds[n] = (struct pollfd){ .fd = vm->watch.stop_fd, .events = POLLIN };
+	for (;;) {
+		if (poll(fds, n + 1, -1) < 0)
+			continue;
+		if (fds[n].revents)
+			return NULL;
+		for (unsigned int i = 0; i < n; i++) {
+			struct device *device = &vm->devices[i / FDS_PER_DEVICE];
+			unsigned int k = i % FDS_PER_DEVICE;
+
+			if (fds[i].revents && k == 0)
+				serve(device);
+			else if (fds[i].revents)
+				vfio_notice(device, (enum vfio_notice)(k - 1));
+		}
+	}
+}
+
+/* Is there anything to wait for? */
+static bool is_watched(const struct device *device)
+{
+	bool watched = device_fd(device) >= 0;
+
+	for (unsigned int k = 0; k < VFIO_NOTICES; k++)
+		watched = watched || device->notices[k] >= 0;
+	return watched;
 }
 
 int watch_start(struct vm *vm, struct cxlvm_error *err)
@@ -55,7 +81,7 @@ int watch_start(struct vm *vm, struct cxlvm_error *err)
 	int code;
 
 	for (unsigned int i = 0; i < vm->n_devices; i++)
-		any = any || device_fd(&vm->devices[i]) >= 0;
+		any = any || is_watched(&vm->devices[i]);
 	if (!any)
 		return 0;
 	vm->watch.stop_fd = eventfd(0, EFD_CLOEXEC);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * watch.h - devices behind a socket: a thread that answers what their servers ask while no vCPU
- * waits for them, and notices at once when one goes away
+ * waits for them, and notices at once when one goes away; and of devices of the host's VFIO, what
+ * the kernel has to say
  */
 #ifndef MONITOR_WATCH_H
 #define MONITOR_WATCH_H
@@ -19,7 +20,7 @@ struct watch {
 	pthread_t thread;
 };
 
-/* Begin, if any device of the machine is behind a socket. Ended with watch_stop. */
+/* Begin, if any device of the machine has something to wait for. Ended with watch_stop. */
 int watch_start(struct vm *vm, struct cxlvm_error *err);
 /* For a watch that was never started as well. */
 void watch_stop(struct vm *vm);

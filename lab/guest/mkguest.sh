@@ -4,6 +4,7 @@
 #
 #   mkguest.sh OUT.cpio.gz           for the tree's kernel, with its CXL modules and our driver
 #   mkguest.sh OUT.cpio.gz --plain   for any kernel, without modules
+#   mkguest.sh OUT.cpio.gz --nvme    for the tree's kernel, with its NVMe driver
 #
 # Modules of the distribution are decompressed and otherwise untouched: tests compare their
 # hashes with the package's. What the guest does is in the init beside this script.
@@ -12,7 +13,8 @@ GUEST_DIR=$(dirname "$0")
 LAB_DIR=$GUEST_DIR/..
 . "$LAB_DIR/lib.sh"
 
-# Runs in the tree; $1 is the kernel release, the rest are modules in load order.
+# Runs in the tree; $1 is the kernel release, the rest are modules in load order; or, after
+# --with-depends, modules that bring what they need.
 # shellcheck disable=SC2016 # expanded by the inner shell
 BUILD='
 set -eu
@@ -21,7 +23,20 @@ shift
 cd /mnt/work/root
 mkdir bin
 cp /usr/bin/busybox bin/
-if [ $# -gt 0 ]; then
+if [ "${1:-}" = --with-depends ]; then
+	shift
+	mkdir modules
+	modprobe -a -d /mnt/kernel -S "$kver" --show-depends "$@" | while read -r kind path _; do
+		[ "$kind" = insmod ] || continue
+		name=${path##*/}
+		name=${name%.xz}
+		[ ! -e "modules/$name" ] || continue
+		xz -dc "$path" >"modules/$name"
+		echo "$name" >>modules/order
+	done
+	gcc-14 -std=c11 -O2 -static -o bin/pattern /mnt/work/tools/pattern.c
+	strip bin/pattern
+elif [ $# -gt 0 ]; then
 	mkdir modules
 	for path in "$@"; do
 		name=${path##*/}
@@ -51,6 +66,10 @@ for argument in "$@"; do
 		modules=
 		variant=plain
 		;;
+	--nvme)
+		modules='--with-depends nvme'
+		variant=nvme
+		;;
 	-h | --help)
 		print_help "$0"
 		exit 0
@@ -65,7 +84,8 @@ done
 [ -n "$out" ] || usage_error "which output file?"
 
 need_tree
-key=$(cat "$0" "$GUEST_DIR/init" "$GUEST_DIR/reach.c" "$GUEST_DIR"/driver/* "$LAB_DIR/pattern.h" "$TREE/kver" |
+key=$(cat "$0" "$GUEST_DIR/init" "$GUEST_DIR/reach.c" "$GUEST_DIR"/driver/* "$LAB_DIR/pattern.h" \
+	"$LAB_DIR/tools/pattern.c" "$TREE/kver" |
 	short_hash)
 cached=$TREE/$variant-$key.cpio.gz
 if [ ! -f "$cached" ]; then
@@ -73,9 +93,10 @@ if [ ! -f "$cached" ]; then
 	work=$(mktemp -d "$TREE/guest.XXXXXX")
 	trap 'rm -rf "$work"' EXIT
 	trap 'exit 130' INT TERM HUP
-	mkdir "$work/root" "$work/driver"
+	mkdir "$work/root" "$work/driver" "$work/tools"
 	cp "$GUEST_DIR"/driver/* "$LAB_DIR/pattern.h" "$work/driver/"
-	cp "$GUEST_DIR/reach.c" "$work/"
+	cp "$GUEST_DIR/reach.c" "$LAB_DIR/pattern.h" "$work/"
+	cp "$LAB_DIR/tools/pattern.c" "$work/tools/"
 	install -m 755 "$GUEST_DIR/init" "$work/root/init"
 	# shellcheck disable=SC2086 # a list of modules
 	in_tree -b "$KERNEL_DIR:/mnt/kernel" -b "$work:/mnt/work" sh -c "$BUILD" build \

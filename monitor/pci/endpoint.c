@@ -16,6 +16,9 @@
 #define REGION_INFO_BYTES   32
 #define REGION_INFO_SIZE_AT 16
 
+/* The device has more than one function. */
+#define HEADER_TYPE_MULTI 0x80u
+
 #define BARS_END (PCI_BASE_ADDRESS_0 + 4 * PCI_BARS)
 
 static int read_device(struct device *device, uint32_t region, uint64_t offset, unsigned int length,
@@ -163,6 +166,26 @@ static void add_patch(struct pci_endpoint *pci, uint32_t offset, uint8_t value)
 	pci->patches[pci->n_patches++] = (struct pci_patch){ .offset = offset, .value = value };
 }
 
+static int refuse_intx(struct device *device)
+{
+	uint64_t pin;
+	int code = read_device(device, CXLVM_REGION_CONFIG, PCI_INTERRUPT_PIN, 1, &pin);
+
+	if (!code && pin && !device->vm->config->plan)
+		device_warn(device, 0, "INTx of the device is not given to the guest, MSI-X is");
+	return code;
+}
+
+static int hide_functions(struct device *device)
+{
+	uint64_t type;
+	int code = read_device(device, CXLVM_REGION_CONFIG, PCI_HEADER_TYPE, 1, &type);
+
+	if (!code && type & HEADER_TYPE_MULTI)
+		add_patch(&device->pci, PCI_HEADER_TYPE, (uint8_t)(type & ~HEADER_TYPE_MULTI));
+	return code;
+}
+
 /*
  * Capabilities of interrupts: MSI-X is emulated; what the guest cannot have is taken out of the
  * list. Bounded, as a list may be a loop.
@@ -175,8 +198,12 @@ static int find_interrupts(struct device *device, struct cxlvm_error *err)
 	uint64_t value = 0;
 	int code = read_device(device, CXLVM_REGION_CONFIG, pointer, 1, &value);
 
-	/* There is no INTx for the guest. */
+	/* There is no INTx for the guest, and one function in each slot. */
 	add_patch(pci, PCI_INTERRUPT_PIN, 0);
+	if (!code && device->real)
+		code = refuse_intx(device);
+	if (!code)
+		code = hide_functions(device);
 	for (unsigned int i = 0; !code && i < PCI_HEADER_SPACE / 4; i++) {
 		uint32_t at = value & 0xfc;
 		uint32_t id, next;
@@ -276,11 +303,15 @@ int endpoint_init(struct device *device, struct cxlvm_error *err)
 		if (!code)
 			code = add_msix_span(device, &pci->msix.pba, &pci_msix_pba_ops, err);
 	}
+	/* A software device is as quick as an exit to it. */
+	if (!code && device->real && !device->vm->config->plan)
+		code = bar_maps_init(device, err);
 	return code;
 }
 
 void endpoint_finish(struct device *device)
 {
+	bar_maps_finish(device);
 	pci_msix_finish(device);
 	free(device->pci.spans);
 	memset(&device->pci, 0, sizeof(device->pci));
@@ -343,6 +374,7 @@ static void follow_bars(struct device *device)
 		map_move(map, span->range, pci->memory_space, (struct cxlvm_gpa){ base });
 	}
 	map_commit(map);
+	bar_maps_follow(device);
 }
 
 void endpoint_reset(struct device *device)
@@ -367,6 +399,12 @@ void endpoint_clear(struct device *device, bool held)
 	pci->memory_space = false;
 	pci->held = held;
 	follow_bars(device);
+}
+
+void endpoint_quiesce(struct device *device)
+{
+	if (device->real)
+		write_device(device, CXLVM_REGION_CONFIG, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 }
 
 uint16_t endpoint_save(struct device *device)

@@ -15,6 +15,7 @@
 
 #include <cxlvm/passthrough.h>
 
+#include "bar_map.h"
 #include "map.h"
 #include "msix.h"
 
@@ -47,13 +48,15 @@ struct pci_patch {
 	uint8_t value;
 };
 
-/* Interrupt pin and two capabilities, each with the pointer of the one before. */
-#define PCI_PATCHES_MAX 3
+/* Header type, interrupt pin, and two capabilities, each with the pointer of the one before. */
+#define PCI_PATCHES_MAX 4
 
 struct pci_endpoint {
 	struct pci_bar bars[PCI_BARS];
 	struct pci_span *spans;
 	size_t n_spans;
+	struct bar_map *maps;
+	size_t n_maps;
 	struct pci_patch patches[PCI_PATCHES_MAX];
 	unsigned int n_patches;
 	struct msix msix;
@@ -76,6 +79,12 @@ int endpoint_attach(struct device *device, struct map *map, struct cxlvm_error *
 void endpoint_reset(struct device *device);
 /* Any other reset of the function: BARs 0, memory decode off. held: from now on nobody answers. */
 void endpoint_clear(struct device *device, bool held);
+
+/*
+ * Before a reset of the machine or the bus: kernels keep configuration space over a reset of the
+ * device, so that it is the monitor who takes bus mastering and all that away.
+ */
+void endpoint_quiesce(struct device *device);
 
 /* Around a reset that the guest has not asked for: what it has set up stays. */
 uint16_t endpoint_save(struct device *device);

@@ -70,7 +70,7 @@ static int device_region_info(void *opaque, uint32_t index, void *buf, size_t le
 	return ask(device->fd, UAPI_DEVICE_GET_REGION, answer, UAPI_REGION_SIZE, buf, len, needed);
 }
 
-int device_read_regions(struct kernel_device *device, struct cxlvm_error *err)
+int kernel_read_regions(struct kernel_device *device, struct cxlvm_error *err)
 {
 	uint8_t info[UAPI_INFO_SIZE] = { 0 };
 	size_t needed = 0;
@@ -213,14 +213,14 @@ const struct cxlvm_device_ops kernel_device_ops = {
 	.dma_buf = device_dma_buf,
 };
 
-int device_reset(void *opaque)
+int kernel_reset(void *opaque)
 {
 	const struct kernel_device *device = opaque;
 
 	return request(device->fd, UAPI_DEVICE_RESET, NULL);
 }
 
-int device_irq_set(void *opaque, uint32_t index, uint32_t start, uint32_t count,
+int kernel_irq_set(void *opaque, uint32_t index, uint32_t start, uint32_t count,
 		   const int *eventfds)
 {
 	const struct kernel_device *device = opaque;
@@ -248,7 +248,7 @@ int device_irq_set(void *opaque, uint32_t index, uint32_t start, uint32_t count,
 	return ret > 0 ? -ENOSPC : ret;
 }
 
-int device_irq_disable(void *opaque, uint32_t index)
+int kernel_irq_disable(void *opaque, uint32_t index)
 {
 	const struct kernel_device *device = opaque;
 	uint8_t set[UAPI_SET_IRQS_DATA] = { 0 };

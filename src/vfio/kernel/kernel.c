@@ -122,9 +122,9 @@ static void device_memory_unmap(void *opaque, const struct cxlvm_memory_area *ar
 
 static const struct cxlvm_transport_ops kernel_transport = {
 	.size = sizeof(kernel_transport),
-	.reset = device_reset,
-	.irq_set = device_irq_set,
-	.irq_disable = device_irq_disable,
+	.reset = kernel_reset,
+	.irq_set = kernel_irq_set,
+	.irq_disable = kernel_irq_disable,
 	.close = device_close,
 	.dma_map = device_dma_map,
 	.dma_unmap = device_dma_unmap,
@@ -170,7 +170,7 @@ static int open_device(struct cxlvm_kernel *kernel, const struct cxlvm_kernel_de
 	else
 		ret = group_open(kernel, &place, device, err);
 	if (!ret)
-		ret = device_read_regions(device, err);
+		ret = kernel_read_regions(device, err);
 	return ret;
 }
 

@@ -57,11 +57,11 @@ void iommufd_detach(int fd);
 
 /* device.c */
 extern const struct cxlvm_device_ops kernel_device_ops;
-int device_read_regions(struct kernel_device *device, struct cxlvm_error *err);
-int device_reset(void *device);
-int device_irq_set(void *device, uint32_t index, uint32_t start, uint32_t count,
+int kernel_read_regions(struct kernel_device *device, struct cxlvm_error *err);
+int kernel_reset(void *device);
+int kernel_irq_set(void *device, uint32_t index, uint32_t start, uint32_t count,
 		   const int *eventfds);
-int device_irq_disable(void *device, uint32_t index);
+int kernel_irq_disable(void *device, uint32_t index);
 
 /* ioctl that repeats when a signal interrupts it: 0 or more, or negative errno. */
 int kernel_ioctl(int fd, unsigned int number, void *argument);
