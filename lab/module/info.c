@@ -4,8 +4,10 @@
  * those about regions in parts and puts them together itself. An answer that it would not put
  * together, a hostile one, is written over its own when the system call ends.
  */
+#include <linux/compat.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
+#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 #include <linux/task_work.h>
 #include <linux/uaccess.h>
