@@ -85,6 +85,8 @@ struct lab_memory {
 	phys_addr_t range_at;
 	struct page **chunks; /* of LAB_CHUNK bytes each; NULL: reads 0 */
 	struct mutex lock;    /* to make chunks */
+	unsigned long
+		*used; /* one bit per LAB_CHUNK bytes: may have been written since it was cleared */
 };
 
 #define LAB_CHUNK_ORDER 9
@@ -173,12 +175,15 @@ int lab_memory_init(struct lab_memory *memory, u64 size, phys_addr_t at);
 void lab_memory_finish(struct lab_memory *memory);
 /* The page frame at an offset; a negative errno when there is no memory for it. */
 int lab_memory_frame(struct lab_memory *memory, u64 offset, unsigned long *pfn);
+/* It is mapped, or was written: the next time that memory is cleared this part is. */
+void lab_memory_used(struct lab_memory *memory, u64 offset);
 int lab_memory_read(struct lab_memory *memory, u64 offset, void *buf, size_t len);
 int lab_memory_write(struct lab_memory *memory, u64 offset, const void *buf, size_t len);
 /* In user memory. The number of bytes, or a negative errno if there are none. */
 ssize_t lab_memory_to_user(struct lab_memory *memory, u64 offset, char __user *buf, size_t len);
 ssize_t lab_memory_from_user(struct lab_memory *memory, u64 offset, const char __user *buf,
 			     size_t len);
+/* Nothing is mapped while this happens. */
 void lab_memory_clear(struct lab_memory *memory);
 
 /* map.c */

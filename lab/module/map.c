@@ -45,8 +45,10 @@ static vm_fault_t serve_memory(struct lab_device *lab, struct vm_fault *vmf, uns
 	if (error)
 		return error == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 	down_read(&lab->memory_lock);
-	if (lab->memory_open)
+	if (lab->memory_open) {
+		lab_memory_used(&lab->memory, offset);
 		ret = insert(vmf, pfn, order);
+	}
 	up_read(&lab->memory_lock);
 	if (ret == VM_FAULT_SIGBUS)
 		lab_count(lab, LAB_FAULTS_REFUSED);

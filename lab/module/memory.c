@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 /* Memory of the device. It is given back when the device goes, so a mapping never outlives it. */
+#include <linux/bitmap.h>
 #include <linux/highmem.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
@@ -23,13 +24,21 @@ static int take_range(struct lab_memory *memory, phys_addr_t at)
 	memory->range_at = at;
 	/* This also records the memory type: user mappings of the range become write-back. */
 	memory->range = memremap(at, memory->size, MEMREMAP_WB);
-	return memory->range ? 0 : -ENOMEM;
+	if (!memory->range)
+		return -ENOMEM;
+	/* Whatever was there before. */
+	bitmap_fill(memory->used, n_chunks(memory));
+	lab_memory_clear(memory);
+	return 0;
 }
 
 int lab_memory_init(struct lab_memory *memory, u64 size, phys_addr_t at)
 {
 	mutex_init(&memory->lock);
 	memory->size = size;
+	memory->used = bitmap_zalloc(n_chunks(memory), GFP_KERNEL);
+	if (!memory->used)
+		return -ENOMEM;
 	if (at)
 		return take_range(memory, at);
 	memory->chunks = kvcalloc(n_chunks(memory), sizeof(*memory->chunks), GFP_KERNEL);
@@ -44,6 +53,8 @@ void lab_memory_finish(struct lab_memory *memory)
 		if (memory->chunks[i])
 			__free_pages(memory->chunks[i], LAB_CHUNK_ORDER);
 	kvfree(memory->chunks);
+	bitmap_free(memory->used);
+	memory->used = NULL;
 	memory->chunks = NULL;
 	memory->range = NULL;
 }
@@ -84,6 +95,11 @@ int lab_memory_frame(struct lab_memory *memory, u64 offset, unsigned long *pfn)
 		return -ENOMEM;
 	*pfn = page_to_pfn(chunk) + (offset % LAB_CHUNK) / PAGE_SIZE;
 	return 0;
+}
+
+void lab_memory_used(struct lab_memory *memory, u64 offset)
+{
+	set_bit(offset / LAB_CHUNK, memory->used);
 }
 
 /* The longest piece of [offset, offset + len) that is in one page. */
@@ -141,6 +157,7 @@ int lab_memory_write(struct lab_memory *memory, u64 offset, const void *buf, siz
 		if (!to)
 			return -ENOMEM;
 		memcpy(to, buf, n);
+		lab_memory_used(memory, offset);
 		buf += n;
 		offset += n;
 		len -= n;
@@ -178,10 +195,13 @@ ssize_t lab_memory_from_user(struct lab_memory *memory, u64 offset, const char _
 	while (done < len) {
 		size_t n = piece(offset + done, len - done);
 		void *to = grab(memory, offset + done);
+		unsigned long left;
 
 		if (!to)
 			return done ?: -ENOMEM;
-		if (copy_from_user(to, buf + done, n))
+		left = copy_from_user(to, buf + done, n);
+		lab_memory_used(memory, offset + done);
+		if (left)
 			return done ?: -EFAULT;
 		done += n;
 		if (fatal_signal_pending(current))
@@ -196,8 +216,9 @@ void lab_memory_clear(struct lab_memory *memory)
 	for (u64 at = 0; at < memory->size; at += LAB_CHUNK) {
 		void *bytes = peek(memory, at);
 
-		if (bytes)
-			memset(bytes, 0, LAB_CHUNK);
+		if (!bytes || !test_and_clear_bit(at / LAB_CHUNK, memory->used))
+			continue;
+		memset(bytes, 0, LAB_CHUNK);
 		cond_resched();
 	}
 }
