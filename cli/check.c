@@ -19,6 +19,7 @@ struct request {
 	uint64_t memory_size;
 	bool json;
 	bool all;
+	bool open;
 	bool help;
 };
 
@@ -31,12 +32,14 @@ static const char *const state_names[] = {
 
 static void help(FILE *to)
 {
-	fputs("usage: cxlvm check [--memory SIZE] [--all] [--json] [--sysfs PATH] [DEVICE]\n\n"
+	fputs("usage: cxlvm check [--memory SIZE] [--all] [--open] [--json] [--sysfs PATH]\n"
+	      "             [DEVICE]\n\n"
 	      "Look at all that passing a device to a virtual machine needs, and print the first\n"
 	      "thing that is missing with the command that mends it. DEVICE is the address of a PCI\n"
 	      "function; without it the only CXL Type-2 device, else the only one bound to VFIO.\n\n"
 	      "  --memory SIZE  of the guest; default 4G\n"
 	      "  --all          go on behind the first thing that is missing\n"
+	      "  --open         open the device, which RESETS it, to see what only that tells\n"
 	      "  --json         print everything as JSON\n"
 	      "  --sysfs PATH   look at a captured machine, or at a folder that holds the folders\n"
 	      "                 sys, proc and dev, instead of this machine\n"
@@ -182,11 +185,16 @@ static int check_host(const struct request *request, struct fs *fs, struct host 
 		.memory_size = request->memory_size,
 		.cpu = check_find_cpu(fs),
 	};
+	struct check_opened opened;
 	struct check_result *results;
 	int status;
 
 	if (!find_device(&check))
 		return STATUS_USAGE;
+	if (request->open && check.device) {
+		check_open(&check, &opened);
+		check.opened = &opened;
+	}
 	results = calloc(CHECK_LINKS, sizeof(*results));
 	if (!results) {
 		fputs("cxlvm check: no memory for the results\n", stderr);
@@ -232,6 +240,8 @@ static bool parse(struct request *request, int argc, char **argv)
 			request->json = true;
 		} else if (!strcmp(text, "--all")) {
 			request->all = true;
+		} else if (!strcmp(text, "--open")) {
+			request->open = true;
 		} else if (!strcmp(text, "--help")) {
 			request->help = true;
 		} else if ((len == 7 && !strncmp(text, "--sysfs", len)) ||
@@ -248,6 +258,9 @@ static bool parse(struct request *request, int argc, char **argv)
 			request->device = text;
 		}
 	}
+	if (request->open && request->where)
+		return refuse("no device can be opened in", request->where,
+			      "--open and --sysfs exclude each other");
 	return true;
 }
 

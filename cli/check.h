@@ -32,6 +32,16 @@ enum check_cpu {
 	CHECK_CPU_ARM,
 };
 
+/* What an opened device told; each error's code is 0 when there is none. */
+struct check_opened {
+	struct cxlvm_error open_error;      /* it could not be opened */
+	struct cxlvm_error interface_error; /* the library does not take it */
+	struct cxlvm_error mmap_error;      /* nor without mapping its memory */
+	bool cxl;                           /* the kernel offers it as a CXL device */
+	unsigned int generation;
+	uint64_t memory_size;
+};
+
 struct check {
 	struct fs *fs;
 	struct host *host;
@@ -39,6 +49,7 @@ struct check {
 	struct host_device *device; /* NULL: there is none */
 	uint64_t memory_size;       /* of the guest */
 	enum check_cpu cpu;
+	const struct check_opened *opened; /* NULL: it was not to be opened */
 };
 
 struct check_link {
@@ -72,6 +83,9 @@ void check_size(const struct check *check, struct check_result *result);
 void check_reset(const struct check *check, struct check_result *result);
 void check_generation(const struct check *check, struct check_result *result);
 void check_mmap(const struct check *check, struct check_result *result);
+
+/* check_open.c: open and close the device; this machine's only. */
+void check_open(const struct check *check, struct check_opened *opened);
 
 /* check_limits.c */
 void check_memlock(const struct check *check, struct check_result *result);

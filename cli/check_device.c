@@ -18,9 +18,12 @@ static bool is_cxl(const struct check *check, struct check_result *result)
 {
 	if (!check->device)
 		check_say(result, CHECK_UNKNOWN, "there is no device to look at");
+	else if (check->opened && check->opened->cxl)
+		return true;
 	else if (!check->device->cxl.device_dvsec && !host_config_seen(check->device))
-		check_say(result, CHECK_UNKNOWN, "config space behind %zu bytes is for root only",
-			  check->device->config_size);
+		check_say(result, CHECK_UNKNOWN,
+			  check->device->pci ? "config space behind 64 bytes is for root only"
+					     : "only an opened device tells");
 	else if (!check->device->cxl.device_dvsec)
 		check_say(result, CHECK_OK, "a plain PCI device has none");
 	else
@@ -42,8 +45,16 @@ void check_device(const struct check *check, struct check_result *result)
 		check_say(result, CHECK_BROKEN,
 			  "there is no CXL Type-2 device, and none bound to VFIO, among %zu PCI "
 			  "functions",
-			  check->host->n_devices);
+			  check->host->n_functions);
 		check_hint(result, "name a device: cxlvm check 0000:17:00.0 (lspci lists them)");
+	} else if (!device->pci && check->opened && check->opened->cxl) {
+		check_say(result, CHECK_OK, "%s is a CXL device, and no PCI function",
+			  device->address);
+	} else if (!device->pci) {
+		check_say(result, CHECK_UNKNOWN,
+			  "%s is no PCI function; whether it is a CXL device only an opened device "
+			  "tells",
+			  device->address);
 	} else if (!device->cxl.device_dvsec && !host_config_seen(device)) {
 		check_say(
 			result, CHECK_UNKNOWN,
@@ -273,6 +284,11 @@ void check_decoder(const struct check *check, struct check_result *result)
 
 	if (!is_cxl(check, result))
 		return;
+	if (list_decoder(check->host, device, &decoder) == LIST_UNKNOWN && check->opened &&
+	    check->opened->cxl) {
+		check_say(result, CHECK_OK, "decoder 0 is committed: the kernel says so");
+		return;
+	}
 	if (list_decoder(check->host, device, &decoder) == LIST_UNKNOWN) {
 		check_say(result, CHECK_UNKNOWN, "decoder 0 could not be seen: %s",
 			  device->registers_why);
@@ -321,6 +337,12 @@ void check_size(const struct check *check, struct check_result *result)
 
 	if (!is_cxl(check, result))
 		return;
+	if (list_decoder(check->host, check->device, &decoder) == LIST_UNKNOWN && check->opened &&
+	    check->opened->cxl) {
+		check_say(result, CHECK_OK, "%s of device memory",
+			  emit_size(check->opened->memory_size, size));
+		return;
+	}
 	if (list_decoder(check->host, check->device, &decoder) == LIST_UNKNOWN ||
 	    !decoder.committed) {
 		check_say(result, CHECK_UNKNOWN, "the size is that of decoder 0, once committed");
@@ -350,6 +372,12 @@ void check_reset(const struct check *check, struct check_result *result)
 		check_say(result, CHECK_UNKNOWN, "there is no device to look at");
 		return;
 	}
+	if (!device->pci) {
+		check_say(result, check->opened ? CHECK_OK : CHECK_UNKNOWN,
+			  check->opened ? "no PCI function: its driver's matter"
+					: "only an opened device tells");
+		return;
+	}
 	ret = fs_text(check->fs,
 		      fs_path(path, "/sys/bus/pci/devices/%s/reset_method", device->address),
 		      methods, sizeof(methods));
@@ -369,18 +397,51 @@ void check_reset(const struct check *check, struct check_result *result)
 		   path);
 }
 
+/* Say an error of the library. */
+static void say_error(struct check_result *result, const struct cxlvm_error *err)
+{
+	check_say(result, CHECK_BROKEN, "%s", err->message);
+	check_hint(result, "%s", err->hint[0] ? err->hint : "the kernel's log may say more: dmesg");
+}
+
 void check_generation(const struct check *check, struct check_result *result)
 {
-	if (is_cxl(check, result))
+	const struct check_opened *opened = check->device ? check->opened : NULL;
+
+	if (opened && opened->open_error.code) {
+		say_error(result, &opened->open_error);
+	} else if (opened && opened->interface_error.code) {
+		say_error(result, &opened->interface_error);
+	} else if (opened && opened->cxl) {
+		check_say(result, CHECK_OK, "the kernel's CXL interface is of generation %u",
+			  opened->generation);
+	} else if (opened && check->device->cxl.device_dvsec) {
+		check_say(result, CHECK_BROKEN,
+			  "the kernel offers it as a plain PCI device, without the CXL flag");
+		check_hint(result,
+			   "the kernel has no CXL interface in VFIO, its module vfio-cxl is "
+			   "missing, or it refused the device when it was bound: dmesg | "
+			   "grep -i -e vfio -e cxl");
+	} else if (opened) {
+		check_say(result, CHECK_OK, "a plain device has none");
+	} else if (is_cxl(check, result)) {
 		check_say(result, CHECK_UNKNOWN,
 			  "%s: only an opened device tells, and to open it resets it",
 			  list_generation(check->device)[0] ? list_generation(check->device)
 							    : "not bound");
+		check_hint(result, "if nobody needs what is in it: cxlvm check --open");
+	}
 }
 
 void check_mmap(const struct check *check, struct check_result *result)
 {
-	if (is_cxl(check, result))
+	const struct check_opened *opened = check->device ? check->opened : NULL;
+
+	if (opened && opened->mmap_error.code)
+		say_error(result, &opened->mmap_error);
+	else if (opened && opened->cxl && !opened->interface_error.code)
+		check_say(result, CHECK_OK, "the kernel lets device memory be mapped");
+	else if (is_cxl(check, result))
 		check_say(result, CHECK_UNKNOWN,
 			  "whether the kernel lets device memory be mapped, only an opened device "
 			  "tells");

@@ -160,6 +160,8 @@ void check_address_width(const struct check *check, struct check_result *result)
 	if (check->device && list_decoder(check->host, check->device, &decoder) != LIST_UNKNOWN &&
 	    decoder.committed)
 		size = decoder.size;
+	if (!size && check->opened)
+		size = check->opened->memory_size;
 	size = size ? size : CXLVM_HDM_GRANULE;
 	emit_size(check->memory_size, memory);
 	if (iommu >= 32 && iommu < bits)

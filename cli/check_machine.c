@@ -183,6 +183,11 @@ void check_kernel(const struct check *check, struct check_result *result)
 			  check->host->kernel);
 		return;
 	}
+	if (check->opened && check->opened->cxl) {
+		check_say(result, CHECK_OK, "kernel %.60s with a CXL interface in VFIO",
+			  check->host->kernel);
+		return;
+	}
 	for (unsigned int i = 0; i < 2 && !value[0]; i++)
 		fs_text(check->fs, switches[i], value, sizeof(value));
 	if (value[0] == 'Y') {

@@ -9,6 +9,8 @@
 #include "host.h"
 
 #define PCI                 "/sys/bus/pci/devices"
+#define VFIO_CLASS          "/sys/class/vfio-dev"
+#define HOST_OTHERS_MAX     64u /* devices that are no PCI functions */
 #define CONFIG_CONVENTIONAL 256u
 #define CLASS_MEMORY        0x050210u /* a CXL memory device: Type 3 */
 
@@ -22,7 +24,7 @@ size_t host_config_unseen(const struct host *host)
 	size_t n = 0;
 
 	for (size_t i = 0; i < host->n_devices; i++)
-		n += !host_config_seen(&host->devices[i]);
+		n += host->devices[i].pci && !host_config_seen(&host->devices[i]);
 	return n;
 }
 
@@ -91,10 +93,20 @@ static void scan_bars(struct fs *fs, struct host_device *device)
 	}
 }
 
+/* IOMMU group of the device in this folder, -1: none. */
+static int group_of(struct fs *fs, const char *folder)
+{
+	char path[FS_PATH_MAX], group[32];
+
+	fs_link_name(fs, fs_path(path, "%s/iommu_group", folder), group, sizeof(group));
+	return isdigit((unsigned char)group[0]) && strlen(group) < 9 ? (int)strtol(group, NULL, 10)
+								     : -1;
+}
+
 void host_scan_device(struct fs *fs, struct host_device *device)
 {
 	uint8_t config[HOST_CONFIG_MAX];
-	char path[FS_PATH_MAX], group[32];
+	char path[FS_PATH_MAX];
 	uint64_t value;
 	ssize_t n;
 
@@ -106,11 +118,7 @@ void host_scan_device(struct fs *fs, struct host_device *device)
 		device->class_code = (uint32_t)value;
 	fs_link_name(fs, fs_path(path, PCI "/%s/driver", device->address), device->driver,
 		     sizeof(device->driver));
-	fs_link_name(fs, fs_path(path, PCI "/%s/iommu_group", device->address), group,
-		     sizeof(group));
-	device->group = isdigit((unsigned char)group[0]) && strlen(group) < 9
-				? (int)strtol(group, NULL, 10)
-				: -1;
+	device->group = group_of(fs, fs_path(path, PCI "/%s", device->address));
 	scan_vfio(fs, device);
 	n = fs_read(fs, fs_path(path, PCI "/%s/config", device->address), config, sizeof(config));
 	if (n > 0) {
@@ -128,14 +136,14 @@ static int scan_pci(struct host *host, struct cxlvm_error *err)
 	int ret = fs_names(host->fs, PCI, &names);
 
 	if (ret == -ENOENT)
-		return 0;
+		ret = 0; /* no PCI at all, as on some arm64 machines */
 	if (ret)
 		return cxlvm_error_set(err, ret, "cannot read " PCI ": %s", strerror(-ret));
 	if (names.count > HOST_DEVICES_MAX) {
 		fs_names_free(&names);
 		return cxlvm_error_set(err, -E2BIG, "more than %u PCI functions", HOST_DEVICES_MAX);
 	}
-	host->devices = calloc(names.count + 1, sizeof(*host->devices));
+	host->devices = calloc(names.count + HOST_OTHERS_MAX, sizeof(*host->devices));
 	if (!host->devices) {
 		fs_names_free(&names);
 		return cxlvm_error_set(err, -ENOMEM, "no memory for %zu PCI functions",
@@ -149,11 +157,48 @@ static int scan_pci(struct host *host, struct cxlvm_error *err)
 		    strspn(names.names[i], "0123456789abcdef:.") != strlen(names.names[i]))
 			continue;
 		memcpy(device->address, names.names[i], strlen(names.names[i]) + 1);
+		device->pci = true;
 		host_scan_device(host->fs, device);
 		host->n_devices++;
 	}
 	fs_names_free(&names);
+	host->n_functions = host->n_devices;
 	return 0;
+}
+
+/* A device with a driver of VFIO that is no PCI function, by its class vfio-dev. */
+static void scan_other(struct host *host, const char *name)
+{
+	struct host_device *device = &host->devices[host->n_devices];
+	char path[FS_PATH_MAX], folder[FS_PATH_MAX], *last;
+
+	if (fs_resolve(host->fs, fs_path(path, VFIO_CLASS "/%s/device", name), folder))
+		return;
+	last = strrchr(folder, '/');
+	if (strlen(last + 1) >= sizeof(device->address) || host_find(host, last + 1))
+		return;
+	memset(device, 0, sizeof(*device));
+	memcpy(device->address, last + 1, strlen(last));
+	fs_printable(device->address);
+	fs_link_name(host->fs, fs_path(path, "%s/driver", folder), device->driver,
+		     sizeof(device->driver));
+	device->group = group_of(host->fs, folder);
+	device->vfio = true;
+	snprintf(device->cdev, sizeof(device->cdev), "%s", name);
+	fs_printable(device->cdev);
+	host->n_devices++;
+}
+
+static void scan_others(struct host *host)
+{
+	struct fs_names names;
+
+	if (!host->devices || fs_names(host->fs, VFIO_CLASS, &names))
+		return;
+	for (size_t i = 0; i < names.count && host->n_devices - host->n_functions < HOST_OTHERS_MAX;
+	     i++)
+		scan_other(host, names.names[i]);
+	fs_names_free(&names);
 }
 
 int host_scan(struct fs *fs, bool names, struct host **out, struct cxlvm_error *err)
@@ -171,10 +216,11 @@ int host_scan(struct fs *fs, bool names, struct host **out, struct cxlvm_error *
 		host_free(host);
 		return ret;
 	}
+	scan_others(host);
 	host_scan_cxl(host);
 	if (names)
 		database = pci_names_open();
-	for (size_t i = 0; database && i < host->n_devices; i++)
+	for (size_t i = 0; database && i < host->n_functions; i++)
 		pci_names_of(database, &host->devices[i]);
 	pci_names_close(database);
 	*out = host;

@@ -14,7 +14,7 @@
 /* An HDM decoder: of a device's registers, or of the kernel's CXL core. Addresses are the host's. */
 struct host_decoder {
 	char name[32];   /* decoder2.0; "" when only the registers are known */
-	char device[16]; /* of an endpoint decoder: address of the PCI function; else "" */
+	char device[32]; /* of an endpoint decoder: address of the PCI function; else "" */
 	bool has_range;
 	struct cxlvm_hpa base;
 	uint64_t size;
@@ -51,7 +51,8 @@ struct host_bar {
 };
 
 struct host_device {
-	char address[16]; /* 0000:17:00.0 */
+	char address[32]; /* 0000:17:00.0; of a device that is no PCI function, its folder's name */
+	bool pci;         /* else it is here because it is bound to VFIO */
 	uint16_t vendor, device;
 	uint32_t class_code;
 	char name[128]; /* of libpci; "" without */
@@ -74,8 +75,8 @@ struct host_device {
 struct host {
 	struct fs *fs;
 	char kernel[64];
-	size_t n_devices;
-	struct host_device *devices; /* all PCI functions, by address */
+	size_t n_devices, n_functions;
+	struct host_device *devices; /* all PCI functions, by address; then others */
 	size_t n_decoders;
 	struct host_decoder decoders[HOST_DECODERS_MAX]; /* of the kernel's CXL core */
 	size_t n_windows;
@@ -87,9 +88,10 @@ struct host {
 int host_scan(struct fs *fs, bool names, struct host **out, struct cxlvm_error *err);
 void host_free(struct host *host);
 
-/* Its config space shows whether it is a CXL device: others but root see 64 bytes of it. */
+/* Its config space shows whether it is a CXL device: others but root see 64 bytes of it. Without one
+ * (no PCI function) only an opened device tells. */
 bool host_config_seen(const struct host_device *device);
-/* How many of all functions do not. */
+/* Of how many PCI functions it does not. */
 size_t host_config_unseen(const struct host *host);
 /* Its CXL type, 1 to 3, or 0. */
 unsigned int host_type(const struct host_device *device);

@@ -76,9 +76,12 @@ static struct json_object *device_json(const struct host *host, const struct hos
 
 	emit_string(object, "host", device->address);
 	emit_string(object, "memdev", device->memdev);
-	emit_u64(object, "vendor", device->vendor);
-	emit_u64(object, "device", device->device);
-	emit_u64(object, "class", device->class_code);
+	emit_bool(object, "pci", device->pci);
+	if (device->pci) {
+		emit_u64(object, "vendor", device->vendor);
+		emit_u64(object, "device", device->device);
+		emit_u64(object, "class", device->class_code);
+	}
 	emit_string(object, "name", device->name);
 	emit_string(object, "driver", device->driver);
 	if (device->group >= 0)
@@ -126,7 +129,7 @@ void list_json(const struct host *host)
 	json_object_object_add(document, "windows", windows);
 	emit_string(document, "windows_unknown", host->windows_why);
 	json_object_object_add(document, "decoders", decoders);
-	emit_u64(document, "functions", host->n_devices);
+	emit_u64(document, "functions", host->n_functions);
 	emit_u64(document, "functions_unseen", host_config_unseen(host));
 	emit_document(document);
 }

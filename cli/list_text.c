@@ -55,9 +55,13 @@ static void print_device(const struct host *host, const struct host_device *devi
 		snprintf(group, sizeof(group), "%d", device->group);
 	print_type(device, type);
 	print_decoder(host, device, decoder);
-	printf("%-12s  %-6s  %-14s %5s  %9s  %-20s  [%04x:%04x]%s%s\n", device->address, type,
-	       device->driver[0] ? device->driver : "no driver", group, memory, decoder,
-	       device->vendor, device->device, device->name[0] ? " " : "", device->name);
+	printf("%-12s  %-6s  %-14s %5s  %9s  %-20s  ", device->address, type,
+	       device->driver[0] ? device->driver : "no driver", group, memory, decoder);
+	if (device->pci)
+		printf("[%04x:%04x]%s%s\n", device->vendor, device->device,
+		       device->name[0] ? " " : "", device->name);
+	else
+		puts("no PCI function");
 }
 
 static void print_windows(const struct host *host)
@@ -94,7 +98,7 @@ void list_text(const struct host *host)
 	}
 	if (!any)
 		printf("no CXL device, and none bound to VFIO, among %zu PCI functions\n",
-		       host->n_devices);
+		       host->n_functions);
 	print_windows(host);
 	for (size_t i = 0; i < host->n_devices; i++) {
 		const struct host_device *device = &host->devices[i];
