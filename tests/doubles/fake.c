@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fake.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "test.h"
@@ -17,9 +19,9 @@ uint64_t fake_get(const uint8_t *bytes, unsigned int length)
 {
 	uint64_t value = 0;
 
-	for (unsigned int i = 0; i < length; i++)
-		value |= (uint64_t)bytes[i] << (8 * i);
-	return value;
+	assert_true(length <= sizeof(value));
+	memcpy(&value, bytes, length);
+	return le64toh(value);
 }
 
 void fake_put(uint8_t *bytes, unsigned int length, uint64_t value)
@@ -259,10 +261,11 @@ static int bar_write(struct fake *fake, uint64_t offset, const uint8_t *buf, siz
 static int fake_read(void *device, uint32_t region, uint64_t offset, void *buf, size_t len)
 {
 	struct fake *fake = device;
-	uint64_t size = region_size(fake, region);
+	uint64_t size;
 
 	if (region == fake->registers_region)
 		return registers_read(fake, offset, buf, len);
+	size = region_size(fake, region);
 	if (region == fake->memory_region)
 		fail_msg("P6: device memory was read");
 	if (offset >= size || len > size - offset)

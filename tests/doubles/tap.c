@@ -2,7 +2,6 @@
 #include "tap.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "test.h"
@@ -36,22 +35,21 @@ static void scribble(void *buf, size_t len)
 
 /*
  * The host owns the answer and takes it back after the call (qemu-adapter.md 7, point 15): what is
- * kept of it by address is a crash. Pages of their own, as allocations of the doubles would count.
+ * kept of it by address is garbage from then on. Not allocated, as allocations of the doubles would
+ * count; one for all taps, as nothing is lent while something is lent.
  */
+static uint8_t lent[1u << 16];
+
 static uint8_t *answer_lend(const void *buf, size_t len)
 {
-	uint8_t *answer =
-		mmap(NULL, len + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	assert_ptr_not_equal(answer, MAP_FAILED);
-	memcpy(answer, buf, len);
-	return answer;
+	assert_true(len <= sizeof(lent));
+	return memcpy(lent, buf, len);
 }
 
 static void answer_take_back(uint8_t *answer, void *buf, size_t len)
 {
 	memcpy(buf, answer, len);
-	munmap(answer, len + 1);
+	memset(answer, 0xa5, len);
 }
 
 static int tap_info(void *opaque, void *buf, size_t len, size_t *needed)

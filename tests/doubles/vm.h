@@ -85,6 +85,7 @@ struct vm {
 	struct cxlvm_machine *machine;
 	uint64_t window_memory; /* bytes of device memory that windows are made for */
 	bool bare;              /* as in vm_options */
+	bool only_faults;       /* no verb fails but by an armed fault; else the test fails */
 	bool lenient;           /* several faults at once: rule 4 does not promise the snapshot */
 	unsigned int n;
 	struct vm_device devices[]; /* as many as it was created with */

@@ -34,6 +34,7 @@ static struct vm *make(const struct variant *variant, enum stage stage)
 {
 	struct vm *vm = vm_create(variant, DEVICES);
 
+	vm->only_faults = true;
 	if (stage == DARK_START)
 		for (unsigned int i = 0; i < DEVICES; i++)
 			vm->devices[i].below.fake->config[4] = 0;
@@ -168,6 +169,7 @@ static bool one_of_a_commit(const struct variant *variant, unsigned int n, enum 
 	uint32_t control;
 	bool fired;
 
+	vm->only_faults = true;
 	assert_int_equal(vm_start(vm, NULL), 0);
 	vm_bridge_commit(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE);
 	vm_hdm_write(vm, 0, 0x10, (uint32_t)VM_WINDOW(0));
@@ -343,6 +345,7 @@ static bool one_of_a_way(const struct variant *variant, const struct way *way, u
 	bool fired;
 	int ret;
 
+	vm->only_faults = true;
 	if (vm->devices[0].below.fake)
 		fake_add_capabilities(vm->devices[0].below.fake);
 	assert_int_equal(vm_start(vm, NULL), 0);

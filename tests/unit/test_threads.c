@@ -89,6 +89,7 @@ static void *read_all(void *opaque)
 		read_decoder(reader);
 		read_endpoint(reader);
 		atomic_fetch_add(&reader->reads, 1);
+		sched_yield(); /* where processors are few, the resets are who is waited for */
 	}
 	return NULL;
 }
@@ -163,6 +164,7 @@ static void *read_guest(void *opaque)
 		reader->bad += cxlvm_endpoint_host_owns_address(endpoint, reader);
 		cxlvm_endpoint_config_read(endpoint, reader->device->dvsec + 0x24, 4, 0);
 		atomic_fetch_add(&reader->reads, 1);
+		sched_yield(); /* where processors are few, the resets are who is waited for */
 	}
 	return NULL;
 }
