@@ -16,7 +16,8 @@ builds() {
 	compiler=$1
 	level=$2
 	shift 2
-	meson setup "$work/$compiler-$level" -Doptimization="$level" -Dwarnings_are_errors=true "$@"
+	meson setup "$work/$compiler-$level" -Doptimization="$level" -Dtests_optimized=true \
+		-Dwarnings_are_errors=true "$@"
 	ninja -C "$work/$compiler-$level" >"$work/log" || {
 		grep -E 'warning:|error:' "$work/log" || tail -n 20 "$work/log"
 		exit 1
