@@ -3,7 +3,7 @@
 # Run a script in the emulated host.
 #
 #   run.sh [--timeout S] [--memory MIB] [--smp N] [--append WORDS] [--qemu WORDS]
-#          [--kernel FOLDER] [--tree] [--verbose] SHARE_DIR SCRIPT [ARG...]
+#          [--kernel FOLDER] [--function] [--tree] [--verbose] SHARE_DIR SCRIPT [ARG...]
 #
 # Starts a machine that QEMU emulates in software, with KVM (AMD) and VFIO working inside. It
 # sees SHARE_DIR as /lab and runs "sh SCRIPT ARG..." there; SCRIPT is a path below SHARE_DIR, and
@@ -18,7 +18,8 @@
 #
 # --append adds words to the host's kernel command line, --qemu to QEMU's; --kernel boots the kernel in
 # FOLDER, as kernel.sh makes it, instead of the distribution's. For real interrupt and DMA
-# remapping: --append 'intel_iommu=on iommu=nopt' --qemu '-device intel-iommu,intremap=on'.
+# remapping: --append 'intel_iommu=on iommu=nopt' --qemu '-device intel-iommu,intremap=on'. --function
+# does that and adds an NVMe function at 0000:01:00.0 with a buffer of 256 MiB, for module/pci.c.
 #
 # Defaults: --timeout 120 --memory 2048 --smp 2
 set -eu
@@ -33,6 +34,12 @@ extra=
 kernel=
 verbose=
 with_tree=
+
+# An NVMe function that nothing in the host drives, at 0000:01:00.0 below a root port, with a buffer of
+# 256 MiB as BAR 2, FLR, MSI-X and DMA through a remapping unit.
+FUNCTION='-device intel-iommu,intremap=on -device pcie-root-port,id=p1,chassis=1,slot=1
+	-drive if=none,id=nd,file=null-co://,file.size=64M,format=raw
+	-device nvme,drive=nd,serial=lab,bus=p1,cmb_size_mb=256,legacy-cmb=on'
 
 # need_number OPTION VALUE
 need_number() {
@@ -73,7 +80,7 @@ while [ $# -gt 0 ]; do
 	--append | --qemu | --kernel)
 		[ $# -ge 2 ] || usage_error "$1 needs a value"
 		case $1 in
-		--append) append=$2 ;;
+		--append) append="$append $2" ;;
 		--qemu) extra="$extra $2" ;;
 		--kernel) kernel=$2 ;;
 		esac
@@ -85,6 +92,11 @@ while [ $# -gt 0 ]; do
 		;;
 	--tree)
 		with_tree=1
+		shift
+		;;
+	--function)
+		append="$append intel_iommu=on iommu=nopt"
+		extra="$extra $FUNCTION"
 		shift
 		;;
 	-h | --help)

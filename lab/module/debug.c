@@ -4,7 +4,8 @@
  *
  *   dma                     DMA ranges that users of type1 have mapped and unmapped, and maps and
  *                           unmaps that were refused; a write sets them to 0
- *   DEVICE/memory           the device's own view of its memory: read, write, seek
+ *   DEVICE/memory           the device's own view of its memory: read, write, seek; of a PCI function
+ *                           while it is open and its Memory Space is on
  *   DEVICE/state            generation, size, what can be reached now
  *   DEVICE/counters         "NAME COUNT", one a line; a write sets them to 0
  *   DEVICE/revoke           (write) mappings of device memory go, and nobody reaches it
@@ -33,6 +34,12 @@
 
 static struct dentry *root;
 
+/* Memory of hardware is there while somebody has opened it and switched it on. */
+static bool is_out_of_reach(const struct lab_device *lab)
+{
+	return lab->memory_is_bar && !READ_ONCE(lab->bars_open);
+}
+
 static ssize_t memory_read(struct file *file, char __user *buf, size_t count, loff_t *pos)
 {
 	struct lab_device *lab = file->private_data;
@@ -41,6 +48,8 @@ static ssize_t memory_read(struct file *file, char __user *buf, size_t count, lo
 
 	if (*pos < 0 || *pos >= size)
 		return 0;
+	if (is_out_of_reach(lab))
+		return -EIO;
 	ret = lab_memory_to_user(&lab->memory, *pos, buf, min_t(u64, count, size - *pos));
 	if (ret > 0)
 		*pos += ret;
@@ -55,6 +64,8 @@ static ssize_t memory_write(struct file *file, const char __user *buf, size_t co
 
 	if (*pos < 0 || *pos >= size)
 		return -ENOSPC;
+	if (is_out_of_reach(lab))
+		return -EIO;
 	ret = lab_memory_from_user(&lab->memory, *pos, buf, min_t(u64, count, size - *pos));
 	if (ret > 0)
 		*pos += ret;

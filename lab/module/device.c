@@ -18,11 +18,14 @@ int lab_device_init(struct lab_device *lab, struct vfio_device *vdev,
 		.memory_size = settings->size,
 		.serial = settings->serial,
 		.base = { settings->memory_at ?: HOST_BASE },
+		.component_bar = settings->component_region,
 		.bus = &lab->bus,
 	};
 	int ret;
 
 	lab->vdev = vdev;
+	lab->component_region = settings->component_region;
+	lab->memory_is_bar = settings->mapped != NULL;
 	mutex_init(&lab->lock);
 	init_rwsem(&lab->memory_lock);
 	spin_lock_init(&lab->failures_lock);
@@ -30,7 +33,7 @@ int lab_device_init(struct lab_device *lab, struct vfio_device *vdev,
 	lab->scratch = alloc_pages_exact(SWDEV_BAR_SIZE, GFP_KERNEL | __GFP_ZERO);
 	if (!lab->scratch)
 		return -ENOMEM;
-	ret = lab_memory_init(&lab->memory, settings->size, settings->memory_at);
+	ret = lab_memory_init(&lab->memory, settings);
 	if (ret == -EBUSY)
 		dev_err(vdev->dev, "memory at %pa is in use: reserve it with memmap=\n",
 			&settings->memory_at);
@@ -103,11 +106,23 @@ void lab_device_close(struct lab_device *lab)
 
 int lab_device_reset(struct lab_device *lab)
 {
-	unsigned int resets;
-	int ret = lab_call(lab, LAB_CALL_RESET);
+	return lab_call(lab, LAB_CALL_RESET) ?: lab_shape_reset(lab);
+}
 
-	if (ret)
-		return ret;
+void lab_follow(struct lab_device *lab, bool memory_space, bool low_power)
+{
+	mutex_lock(&lab->lock);
+	reg_set(lab->dev.config, 0, &pci_header_table.rows[PCI_MEMORY_SPACE], memory_space);
+	lab->low_power = low_power;
+	lab_update_gates(lab);
+	mutex_unlock(&lab->lock);
+}
+
+int lab_shape_reset(struct lab_device *lab)
+{
+	unsigned int resets;
+	int ret;
+
 	mutex_lock(&lab->lock);
 	resets = lab->shape.resets;
 	ret = kernel_shape_device_reset(&lab->shape);

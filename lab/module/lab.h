@@ -81,7 +81,8 @@ struct lab_failure {
 /* Memory of the device: pages that are made when first touched, or a range that nobody else uses. */
 struct lab_memory {
 	u64 size;
-	void *range; /* NULL: pages */
+	void *range;   /* NULL: pages */
+	bool borrowed; /* the range is somebody else's mapping */
 	phys_addr_t range_at;
 	struct page **chunks; /* of LAB_CHUNK bytes each; NULL: reads 0 */
 	struct mutex lock;    /* to make chunks */
@@ -94,6 +95,9 @@ struct lab_memory {
 
 struct lab_device {
 	struct vfio_device *vdev;
+	/* The region that users know the component BAR by, and whether memory is behind a BAR as well. */
+	u32 component_region;
+	bool memory_is_bar;
 	struct mutex lock;
 	struct swdev dev;
 	struct swdev_bus bus;
@@ -124,6 +128,8 @@ struct lab_settings {
 	unsigned int generation;
 	u64 size;
 	phys_addr_t memory_at; /* 0: pages */
+	void *mapped;          /* it, by the caller, who keeps it; NULL: it is mapped here */
+	u32 component_region;
 	u64 serial;
 	struct shape_quirks quirks;
 };
@@ -140,6 +146,10 @@ void lab_device_finish(struct lab_device *lab);
 int lab_device_open(struct lab_device *lab);
 void lab_device_close(struct lab_device *lab);
 int lab_device_reset(struct lab_device *lab);
+/* The same without counting the call: what comes after a reset of hardware, if there is any. */
+int lab_shape_reset(struct lab_device *lab);
+/* Hardware says whether its memory is reached. */
+void lab_follow(struct lab_device *lab, bool memory_space, bool low_power);
 
 /* With lock held, after whatever can have changed it: what may no longer be reached is unmapped. */
 void lab_update_gates(struct lab_device *lab);
@@ -171,7 +181,7 @@ void lab_engine_init(struct lab_device *lab);
 void lab_engine_kick(struct lab_device *lab);
 
 /* memory.c: copies are in or out of the kernel, the rest is for mappings. */
-int lab_memory_init(struct lab_memory *memory, u64 size, phys_addr_t at);
+int lab_memory_init(struct lab_memory *memory, const struct lab_settings *settings);
 void lab_memory_finish(struct lab_memory *memory);
 /* The page frame at an offset; a negative errno when there is no memory for it. */
 int lab_memory_frame(struct lab_memory *memory, u64 offset, unsigned long *pfn);
@@ -228,6 +238,8 @@ void lab_watch_finish(void);
 /* platform.c, pci.c: the two forms. */
 int lab_platform_init(void);
 void lab_platform_finish(void);
+int lab_pci_init(void);
+void lab_pci_finish(void);
 
 /* main.c: what the parameters ask for. */
 extern unsigned int lab_n_devices;

@@ -102,12 +102,21 @@ static int __init lab_init(void)
 		return ret;
 	ret = lab_platform_init();
 	if (ret)
-		lab_debug_finish();
+		goto no_platform;
+	ret = lab_pci_init();
+	if (ret)
+		goto no_pci;
+	return 0;
+no_pci:
+	lab_platform_finish();
+no_platform:
+	lab_debug_finish();
 	return ret;
 }
 
 static void __exit lab_exit(void)
 {
+	lab_pci_finish();
 	lab_platform_finish();
 	lab_debug_finish();
 }

@@ -99,6 +99,8 @@ int lab_mmap(struct lab_device *lab, struct vm_area_struct *vma)
 	u64 offset = (u64)(vma->vm_pgoff & OFFSET_MASK) << PAGE_SHIFT;
 	int ret = lab_call(lab, LAB_CALL_MMAP);
 
+	if (region == lab->component_region)
+		region = SWDEV_BAR;
 	if (ret)
 		return ret;
 	if (!(vma->vm_flags & VM_SHARED) || region > U32_MAX ||
@@ -128,15 +130,16 @@ void lab_revoke_memory(struct lab_device *lab)
 
 void lab_update_gates(struct lab_device *lab)
 {
-	bool memory = !lab->revoked && !lab->low_power && kernel_shape_memory_usable(&lab->shape);
 	bool bars = !lab->low_power && swdev_memory_space(&lab->dev);
+	bool memory = !lab->revoked && !lab->low_power && (bars || !lab->memory_is_bar) &&
+		      kernel_shape_memory_usable(&lab->shape);
 
 	lockdep_assert_held(&lab->lock);
 	if (!memory && lab->memory_open)
 		lab_revoke_memory(lab);
 	down_write(&lab->memory_lock);
 	if (!bars && lab->bars_open)
-		unmap(lab, SWDEV_BAR, SWDEV_BAR_SIZE);
+		unmap(lab, lab->component_region, SWDEV_BAR_SIZE);
 	lab->memory_open = memory;
 	lab->bars_open = bars;
 	up_write(&lab->memory_lock);

@@ -32,22 +32,28 @@ static int take_range(struct lab_memory *memory, phys_addr_t at)
 	return 0;
 }
 
-int lab_memory_init(struct lab_memory *memory, u64 size, phys_addr_t at)
+int lab_memory_init(struct lab_memory *memory, const struct lab_settings *settings)
 {
 	mutex_init(&memory->lock);
-	memory->size = size;
+	memory->size = settings->size;
 	memory->used = bitmap_zalloc(n_chunks(memory), GFP_KERNEL);
 	if (!memory->used)
 		return -ENOMEM;
-	if (at)
-		return take_range(memory, at);
+	if (settings->mapped) {
+		memory->range = settings->mapped;
+		memory->range_at = settings->memory_at;
+		memory->borrowed = true;
+		return 0;
+	}
+	if (settings->memory_at)
+		return take_range(memory, settings->memory_at);
 	memory->chunks = kvcalloc(n_chunks(memory), sizeof(*memory->chunks), GFP_KERNEL);
 	return memory->chunks ? 0 : -ENOMEM;
 }
 
 void lab_memory_finish(struct lab_memory *memory)
 {
-	if (memory->range)
+	if (memory->range && !memory->borrowed)
 		memunmap(memory->range);
 	for (u64 i = 0; memory->chunks && i < n_chunks(memory); i++)
 		if (memory->chunks[i])

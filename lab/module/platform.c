@@ -26,6 +26,7 @@ static int init(struct vfio_device *vdev)
 	struct lab_settings settings;
 	int ret = lab_settings_of(to_platform_device(vdev->dev)->id, &settings);
 
+	settings.component_region = SWDEV_BAR;
 	return ret ?: lab_device_init(lab_of(vdev), vdev, &settings);
 }
 

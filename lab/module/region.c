@@ -129,6 +129,8 @@ static int begin(struct lab_device *lab, struct access *access, size_t count, lo
 
 	if (region > U32_MAX)
 		return -EINVAL;
+	if (region == lab->component_region)
+		region = SWDEV_BAR;
 	*access = (struct access){
 		.region = region,
 		.offset = pos & OFFSET_MASK,

@@ -38,7 +38,7 @@ static void reset_dvsecs(struct swdev *dev)
 	reg_set(config, SWDEV_DVSEC_DEVICE, &device[CXLDEV_RANGE1_BASE_HIGH],
 		(uint32_t)(base >> 32));
 	reg_set(config, SWDEV_DVSEC_DEVICE, &device[CXLDEV_RANGE1_BASE_LOW], (uint32_t)base >> 28);
-	reg_set(config, LOCATOR_OFFSET, &locator[LOCATOR_BAR], SWDEV_BAR);
+	reg_set(config, LOCATOR_OFFSET, &locator[LOCATOR_BAR], dev->settings.component_bar);
 	reg_set(config, LOCATOR_OFFSET, &locator[LOCATOR_OFFSET_LOW], SWDEV_BLOCK_OFFSET >> 16);
 }
 

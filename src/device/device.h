@@ -37,6 +37,8 @@ struct swdev_config {
 	uint64_t memory_size; /* multiple of 256 MiB, not 0 */
 	uint64_t serial;
 	struct cxlvm_hpa base; /* where firmware committed decoder 0 */
+	/* The BAR that the component block is said to be in; SWDEV_BAR unless the owner moves it. */
+	uint32_t component_bar;
 	/* What the copy engine and MSI-X reach. The owner's, as long as the device; NULL: nothing. */
 	const struct swdev_bus *bus;
 };

@@ -65,12 +65,14 @@ static int give(const struct kernel_shape *shape, struct answer *answer, uint32_
 }
 
 /* Capability 6, which only generations 2, 2n and 3 have. */
-static void add_device_capability(const struct shape_facts *facts, struct answer *answer)
+static void add_device_capability(const struct kernel_shape *shape, struct answer *answer)
 {
+	const struct shape_facts *facts = &shape->facts;
+	uint32_t bar = shape->dev->settings.component_bar;
 	uint8_t *cap = add_capability(answer, UAPI_DEVICE_CAP_CXL, facts->capability_size);
 
 	if (facts->capability_size == UAPI_CXL2_SIZE) {
-		cap[UAPI_CXL2_BAR] = SWDEV_BAR;
+		cap[UAPI_CXL2_BAR] = (uint8_t)bar;
 		put_le32(cap + UAPI_CXL2_FLAGS, UAPI_CXL2_FLAG_COMMITTED | UAPI_CXL2_FLAG_CACHE);
 		put_le64(cap + UAPI_CXL2_CM_OFFSET, SWDEV_BLOCK_OFFSET + CM_OFFSET);
 		put_le32(cap + UAPI_CXL2_MEMORY_REGION, SHAPE_REGION_MEMORY);
@@ -79,7 +81,7 @@ static void add_device_capability(const struct shape_facts *facts, struct answer
 		put_le32(cap + UAPI_CXL3_FLAGS, UAPI_CXL3_FLAG_COMMITTED);
 		put_le32(cap + UAPI_CXL3_MEMORY_REGION, SHAPE_REGION_MEMORY);
 		put_le32(cap + UAPI_CXL3_REGS_REGION, SHAPE_REGION_REGS);
-		put_le32(cap + UAPI_CXL3_BAR, SWDEV_BAR);
+		put_le32(cap + UAPI_CXL3_BAR, bar);
 		put_le64(cap + UAPI_CXL3_BLOCK_OFFSET, SWDEV_BLOCK_OFFSET);
 		put_le64(cap + UAPI_CXL3_BLOCK_SIZE, CXLVM_COMPONENT_BLOCK_SIZE);
 	}
@@ -100,7 +102,7 @@ int kernel_shape_info(const struct kernel_shape *shape, void *buf, size_t len, s
 	put_le32(answer.bytes + UAPI_INFO_NUM_REGIONS, SHAPE_NUM_REGIONS);
 	put_le32(answer.bytes + UAPI_INFO_NUM_IRQS, UAPI_NUM_IRQS);
 	if (shape->facts.capability_size)
-		add_device_capability(&shape->facts, &answer);
+		add_device_capability(shape, &answer);
 	return give(shape, &answer, UAPI_INFO_SIZE, buf, len, needed);
 }
 
@@ -187,7 +189,7 @@ static void register_region(const struct kernel_shape *shape, struct answer *ans
 		return;
 	/* Where there is no device capability, this one has the geometry. */
 	cap = add_capability(answer, UAPI_REGION_CAP_CXL_REGS, UAPI_GEOMETRY_SIZE);
-	put_le32(cap + UAPI_GEOMETRY_BAR, SWDEV_BAR);
+	put_le32(cap + UAPI_GEOMETRY_BAR, shape->dev->settings.component_bar);
 	put_le64(cap + UAPI_GEOMETRY_OFFSET, HDM_IN_BAR);
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=sh
-# In the emulated host: the selftest program on one device of each generation, then on one whose
-# memory is a physical range that the host does not use.
+# In the emulated host: the selftest program on one device of each generation, on one whose memory
+# is a physical range that the host does not use, and on a PCI function.
 #
 #   selftest-inside.sh ADDRESS-OF-THE-RANGE
 DEBUG=/sys/kernel/debug/cxlvm_lab
@@ -25,4 +25,13 @@ insmod cxlvm_lab.ko generation=6 "memory_at=$1"
 	echo "ENDED range"
 grep backing $DEBUG/cxlvm_lab.0/state >out/backing
 rmmod cxlvm_lab
+function=/sys/bus/pci/devices/0000:01:00.0
+echo cxlvm_lab_pci >$function/driver_override
+for generation in 2 3 4 5 6; do
+	insmod cxlvm_lab.ko devices=0 generation=$generation
+	echo ${function##*/} >/sys/bus/pci/drivers_probe
+	./selftest $function $generation $DEBUG/${function##*/} "function, generation $generation" &&
+		echo "ENDED function-$generation"
+	rmmod cxlvm_lab
+done
 dmesg >out/dmesg

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # Every check of the kernel's CXL selftests, and some of the lab's own, by a program of ours against the
-# kernel module of the lab's device: all generations in one emulated host.
+# kernel module of the lab's device: all generations in one emulated host, without hardware and on an
+# emulated PCI function.
 #
 #   selftest.sh SHARE-FOLDER
 #
@@ -24,7 +25,7 @@ prepare() {
 }
 
 run_host() {
-	sh lab/run.sh --timeout $HOST_LIMIT --append "memmap=256M\$$RANGE" "$share" selftest-inside.sh $RANGE >"$share/said.log" \
+	sh lab/run.sh --timeout $HOST_LIMIT --function --append "memmap=256M\$$RANGE" "$share" selftest-inside.sh $RANGE >"$share/said.log" \
 		2>"$share/run.error" || {
 		cat "$share/run.error"
 		fail "the emulated host failed"
@@ -32,7 +33,7 @@ run_host() {
 }
 
 all_generations_came_to_an_end() {
-	want_equal "generations" "2 2n 3 4 5 6 range" "$(sed -n 's/^ENDED //p' "$share/said.log" | tr '\n' ' ' |
+	want_equal "generations" "2 2n 3 4 5 6 range function-2 function-3 function-4 function-5 function-6" "$(sed -n 's/^ENDED //p' "$share/said.log" | tr '\n' ' ' |
 		sed 's/ $//')"
 }
 

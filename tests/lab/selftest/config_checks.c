@@ -122,7 +122,7 @@ static void check_space(struct session *session)
 	*memory = 0x77;
 	set_space(session, false);
 	ret = region_read(session, &session->regs, session->hdm + HDM_CONTROL, &value, 4);
-	if (of_generation(session, "45"))
+	if (session->is_function || of_generation(session, "45"))
 		result(is_unreachable(memory), "without Memory Space memory cannot be reached",
 		       "it can");
 	else
@@ -189,6 +189,37 @@ static int low_power(const struct session *session, uint32_t feature)
 	return ioctl(session->device, VFIO_DEVICE_FEATURE, ask) ? errno : 0;
 }
 
+/* By the power management capability, which only a function has. */
+static void check_d3hot(struct session *session)
+{
+	const char *name = "D3hot and back keeps the decoder";
+	uint32_t at = read_number(session, &session->config, 0x34, 1), status;
+	volatile uint8_t *memory;
+	bool gone;
+
+	for (unsigned int i = 0; at && i < 48; i++) {
+		if (read_number(session, &session->config, at, 1) == 1)
+			break;
+		at = read_number(session, &session->config, at + 1, 1);
+	}
+	memory = at ? region_map(session, &session->memory, 0, PAGE, NULL) : NULL;
+	if (!memory) {
+		skip(name, at ? "this kernel does not map device memory"
+			      : "the function has no PCI power management");
+		return;
+	}
+	*memory = 0x66;
+	status = read_number(session, &session->config, at + 4, 2);
+	write_number(session, &session->config, at + 4, 2, status | 3);
+	gone = is_unreachable(memory);
+	write_number(session, &session->config, at + 4, 2, status & ~3u);
+	set_space(session, true);
+	result(gone && !is_unreachable(memory) && *memory == 0x66 &&
+		       hdm_read(session, HDM_CONTROL) & HDM_COMMITTED,
+	       name, "%sgone, control 0x%x", gone ? "" : "not ", hdm_read(session, HDM_CONTROL));
+	munmap((void *)memory, PAGE);
+}
+
 void check_power(struct session *session)
 {
 	volatile uint8_t *memory;
@@ -211,7 +242,7 @@ void check_power(struct session *session)
 		       ret);
 		munmap((void *)memory, PAGE);
 	}
-	skip("D3hot keeps the decoder", "the function has no PCI power management");
+	check_d3hot(session);
 	set_space(session, false);
 	write_number(session, &session->config, 0x10, 4, 0xabcd0000);
 	session_close_device(session);

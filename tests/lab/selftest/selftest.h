@@ -61,6 +61,7 @@ struct session {
 	const char *debug; /* its folder in debugfs; NULL: it is not the lab's */
 	unsigned int generation;
 	int container, group, device;
+	bool is_function; /* a real PCI function, with memory in a BAR, not the software device alone */
 	uint32_t flags, n_regions, n_irqs;
 	uint32_t cap_size; /* of device capability 6, 0: there is none */
 	uint8_t cap[64];

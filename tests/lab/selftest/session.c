@@ -159,6 +159,7 @@ static uint32_t find_hdm(const struct session *session)
 
 void session_open_device(struct session *session)
 {
+	struct region engine;
 	char copy[PATH_MAX];
 
 	snprintf(copy, sizeof(copy), "%s", session->path);
@@ -182,6 +183,8 @@ void session_open_device(struct session *session)
 		bail_out("%s: %u regions, none of them are CXL memory and registers", session->path,
 			 session->n_regions);
 	get_region(session, UAPI_REGION_INDEX_CONFIG, &session->config);
+	get_region(session, 2, &engine);
+	session->is_function = !engine.size;
 	session->dvsec = find_dvsec(session, DVSEC_DEVICE);
 	session->hdm = find_hdm(session);
 	/* Which BAR it is: told in three ways. */

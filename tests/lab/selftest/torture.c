@@ -124,7 +124,8 @@ void check_torture(struct session *session)
 	if (!buf || pthread_create(&threads[0], NULL, store, &torture) ||
 	    pthread_create(&threads[1], NULL, reset, &torture))
 		bail_out("threads: %s", strerror(errno));
-	for (unsigned int i = 0; i < CALLS; i++) {
+	/* A reset of hardware takes its time. */
+	for (unsigned int i = 0; i < (session->is_function ? CALLS / 8 : CALLS); i++) {
 		switch (next(&seed) % 4) {
 		case 0:
 			odd_ioctl(session, &seed);
@@ -146,5 +147,5 @@ void check_torture(struct session *session)
 	control = hdm_read(session, HDM_CONTROL);
 	/* Generations 3 and 2n keep what was written to their decoder, whoever wrote it. */
 	result(of_generation(session, "3n") || control & HDM_COMMITTED,
-	       "after thousands of odd calls it answers", "control 0x%x", control);
+	       "after many odd calls it answers", "control 0x%x", control);
 }
