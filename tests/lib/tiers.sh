@@ -84,6 +84,7 @@ tier_lab() {
 	run_tap lab/trials 120 sh tests/lab/check-trials.sh "$share"
 	run_tap lab/others 60 sh tests/lab/check-others.sh "$share"
 	run_tap lab/selftest 700 sh tests/lab/selftest.sh "$BUILD/lab-selftest"
+	run_tap lab/operators 350 sh tests/lab/operators.sh "$BUILD/lab-operators" "$BUILD"
 	run_tap lab/user 1850 sh tests/lab/user.sh "$BUILD/lab-user"
 	# again, so that nobody misses it
 	grep -h '^REPEATED' "$share/said.log" | sed 's/^/lab: /' || :
