@@ -47,8 +47,10 @@ programmed_twice() {
 plan_is_the_same_here() {
 	build=${CXLVM_BUILD:-build}
 	"$build/default/cli/cxlvm" plan --json --memory 512M --phys-bits "$(plan_phys_bits <"$PLAN")" \
-		--device "sim,size=$REGION_SIZE,generation=${GUEST#region-}" >"$WORK/here"
-	cmp "$PLAN" "$WORK/here"
+		--device "sim,size=$REGION_SIZE,generation=${GUEST##*-}" >"$WORK/here"
+	# a device of the kernel differs in name only
+	sed 's/vfio0/sim0/g' "$PLAN" >"$WORK/there"
+	cmp "$WORK/there" "$WORK/here"
 }
 
 release() {
@@ -226,7 +228,11 @@ for n in 1 2; do
 	check "$G boot $n: $REGION_PAGES pages of our seed found by the guest" guest_read $n
 done
 check "$G four different seeds" seeds_differ
-check "$G after power-off the backing holds the last seed" after_power_off
+# a kernel clears the memory of a device that nobody uses
+case $GUEST in
+vfio-*) ;;
+*) check "$G after power-off the backing holds the last seed" after_power_off ;;
+esac
 check "$G ACPI tables of the guest disassemble" tables_disassemble
 check "$G ACPI tables of the guest compile again without warnings" tables_compile
 check "$G CEDT has the bytes of the specification with the planned numbers" cedt_bytes

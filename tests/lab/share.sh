@@ -49,6 +49,15 @@ EOF
 	printf '%s\n' 'send dmesg' 'expect WAIT next' 'send poweroff' >>"$1/talk/$2.talk"
 }
 
+# A host with an IOMMU, and an NVMe function with a controller memory buffer behind it; its disk is
+# disk.img in the shared folder. The host's timer check is a race that a slow emulator can lose.
+# shellcheck disable=SC2034 # for who reads this file
+SHARE_NVME_APPEND='intel_iommu=on iommu=nopt no_timer_check'
+# shellcheck disable=SC2034
+SHARE_NVME_QEMU="-device intel-iommu,intremap=on -device pcie-root-port,id=p1,chassis=1,slot=1
+	-drive if=none,id=nd,file=/mnt/share/disk.img,format=raw
+	-device nvme,drive=nd,serial=x,bus=p1,cmb_size_mb=64"
+
 # share_packaged_modules TREE FOLDER - the packaged CXL modules, unpacked but not stripped
 share_packaged_modules() {
 	mkdir -p "$2"
@@ -67,7 +76,8 @@ share_packaged_kernel() {
 # share_run_host FOLDER SECONDS TELL SCRIPT [ARG...] - run the script of the folder in the emulated
 # host. What it says goes, line by line, to the function TELL and to FOLDER/said.log. A host that
 # vanishes is started once more, and that is reported: a line "REPEATED ...". The status is the
-# script's, messages are in FOLDER/run.error.
+# script's, messages are in FOLDER/run.error. SHARE_HOST_APPEND and SHARE_HOST_QEMU are more words for
+# the host's kernel and for QEMU.
 share_run_host() {
 	share_folder=$1
 	share_limit=$2
@@ -95,7 +105,8 @@ share_host_once() {
 	tee -a "$share_folder/said.log" <"$share_folder/said" | $share_tell &
 	share_teller=$!
 	share_once=0
-	sh lab/run.sh --timeout "$share_limit" "$share_folder" "$@" >"$share_folder/said" \
+	sh lab/run.sh --timeout "$share_limit" --append "${SHARE_HOST_APPEND:-}" \
+		--qemu "${SHARE_HOST_QEMU:-}" "$share_folder" "$@" >"$share_folder/said" \
 		2>"$share_folder/run.error" || share_once=$?
 	wait $share_teller
 	return $share_once

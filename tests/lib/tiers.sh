@@ -83,6 +83,9 @@ tier_lab() {
 	run_tap lab/region-2 120 sh tests/lab/check-region.sh "$share" region-2
 	run_tap lab/trials 120 sh tests/lab/check-trials.sh "$share"
 	run_tap lab/others 60 sh tests/lab/check-others.sh "$share"
+	run_tap lab/vfio 2450 sh tests/lab/vfio.sh "$BUILD/lab-vfio"
+	run_tap lab/vfio-5 120 sh tests/lab/check-region.sh "$BUILD/lab-vfio" vfio-5
+	run_tap lab/vfio-2 120 sh tests/lab/check-region.sh "$BUILD/lab-vfio" vfio-2
 	run_tap lab/selftest 700 sh tests/lab/selftest.sh "$BUILD/lab-selftest"
 	run_tap lab/operators 350 sh tests/lab/operators.sh "$BUILD/lab-operators" "$BUILD"
 	run_tap lab/user 1850 sh tests/lab/user.sh "$BUILD/lab-user"

@@ -190,6 +190,20 @@ prepare
 		"$CXLVM" run $K --device "user:$(printf %200s | tr ' ' x)"
 	check "device: a file in place of a socket" refused 1 'text' 'refused' -- \
 		"$CXLVM" run $K --device "user:$F/text"
+	check "device: vfio without a device" refused 2 'names no device' 'vfio:0000:17:00.0' -- \
+		"$CXLVM" run $K --device vfio:
+	check "device: keys of a sim for vfio" refused 2 'size' 'keys are cxl' -- \
+		"$CXLVM" run $K --device vfio:0000:17:00.0,size=1G
+	check "device: vfio that is no descriptor" refused 2 'fd=five' 'fd=N' -- \
+		"$CXLVM" run $K --device vfio:fd=five
+	check "device: vfio with a descriptor of something else" refused 1 'descriptor 0 is not' \
+		'/dev/vfio/devices/vfioN' -- "$CXLVM" plan --device vfio:fd=0
+	check "device: vfio that is no address" refused 1 'eth0.*neither a PCI address' 'lspci' -- \
+		"$CXLVM" plan --device vfio:eth0
+	check "device: vfio that is not there" refused 1 'no PCI device fffe:17:00.0' 'lspci' -- \
+		"$CXLVM" plan --device vfio:fffe:17:00.0
+	check "device: vfio folder that is not there" refused 1 'no folder.*/sys/devices/nowhere.0' \
+		'/sys/devices' -- "$CXLVM" plan --device vfio:/sys/devices/nowhere.0
 	check "device: unknown key" refused 2 'colour' -- \
 		"$CXLVM" run $K --device $DEVICE,colour=blue
 	check "device: key without value" refused 2 'generation' -- \
