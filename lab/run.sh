@@ -134,6 +134,10 @@ rm -f "$fifo"
 [ -z "$with_tree" ] || extra="$extra
 	-virtfs local,path=/mnt/root,mount_tag=tree,security_model=none,multidevs=remap,readonly=on"
 
+# In the kernel of kernel.sh KVM is there before the TSC's frequency is known well (see host-init): it
+# is to take both for the same.
+[ -z "$kernel" ] || append="kvm.tsc_tolerance_ppm=50000 $append"
+
 # Output of the script and its status have ports of their own: quicker than a serial port.
 # shellcheck disable=SC2086 # extra: words of a command line
 timeout -k 5 "$timeout" sh "$LAB_DIR/in-tree.sh" -b "$TREE:/mnt/tree" -b "$share:/mnt/share" \
