@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "emit.h"
-#include "list.h"
 
 #define CONTENT_MAX ((size_t)64 << 10)
 #define PARTS_MAX   16
@@ -190,6 +190,15 @@ static void write_bytes(struct capture *capture, const char *real, const uint8_t
 	snprintf(size, sizeof(size), "%zu", n);
 	write_head(capture, "hex", real, size);
 	write_hex(capture, bytes, n, 0);
+}
+
+void capture_bytes(struct capture *capture, const char *path, const void *bytes, size_t n,
+		   uint64_t first, uint64_t size)
+{
+	if (!note(capture, path))
+		return;
+	fprintf(capture->to, "hex r- %llu %s\n", (unsigned long long)size, path);
+	write_hex(capture, bytes, n, first);
 }
 
 static void write_table(struct capture *capture, const char *path, const struct row *row)
@@ -446,7 +455,8 @@ static int write_file(struct capture *capture, const char *text, size_t size, co
 	return ret;
 }
 
-int capture_write(struct fs *fs, const char *path, struct cxlvm_error *err)
+int capture_write(struct fs *fs, const char *path, const struct host_device *device,
+		  const struct cxlvm_transport *opened, struct cxlvm_error *err)
 {
 	struct capture capture = { .fs = fs };
 	char *text = NULL;
@@ -459,6 +469,8 @@ int capture_write(struct fs *fs, const char *path, struct cxlvm_error *err)
 	capture.written = json_object_new_object();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !capture.error; i++)
 		expand(&capture, &rows[i], "", rows[i].pattern + 1);
+	if (opened)
+		record(&capture, device->address, opened);
 	if (fclose(capture.to) || capture.error)
 		ret = cxlvm_error_set(err, -ENOMEM, "no memory for the capture");
 	else

@@ -16,6 +16,7 @@
 struct request {
 	const char *device;
 	const char *where; /* NULL: this machine */
+	const char *capture;
 	uint64_t memory_size;
 	bool json;
 	bool all;
@@ -32,14 +33,15 @@ static const char *const state_names[] = {
 
 static void help(FILE *to)
 {
-	fputs("usage: cxlvm check [--memory SIZE] [--all] [--open] [--json] [--sysfs PATH]\n"
-	      "             [DEVICE]\n\n"
+	fputs("usage: cxlvm check [--memory SIZE] [--all] [--open [--capture FILE]] [--json]\n"
+	      "                   [--sysfs PATH] [DEVICE]\n\n"
 	      "Look at all that passing a device to a virtual machine needs, and print the first\n"
 	      "thing that is missing with the command that mends it. DEVICE is the address of a PCI\n"
 	      "function; without it the only CXL Type-2 device, else the only one bound to VFIO.\n\n"
 	      "  --memory SIZE  of the guest; default 4G\n"
 	      "  --all          go on behind the first thing that is missing\n"
 	      "  --open         open the device, which RESETS it, to see what only that tells\n"
+	      "  --capture FILE with --open: write the machine and what the device answers to FILE\n"
 	      "  --json         print everything as JSON\n"
 	      "  --sysfs PATH   look at a captured machine, or at a folder that holds the folders\n"
 	      "                 sys, proc and dev, instead of this machine\n"
@@ -184,6 +186,7 @@ static int check_host(const struct request *request, struct fs *fs, struct host 
 		.wanted = request->device,
 		.memory_size = request->memory_size,
 		.cpu = check_find_cpu(fs),
+		.replayed = request->where,
 	};
 	struct check_opened opened;
 	struct check_result *results;
@@ -192,8 +195,10 @@ static int check_host(const struct request *request, struct fs *fs, struct host 
 	if (!find_device(&check))
 		return STATUS_USAGE;
 	if (request->open && check.device) {
-		check_open(&check, &opened);
+		check_open(&check, request->capture, &opened);
 		check.opened = &opened;
+		if (opened.record_error.code)
+			print_error("check", &opened.record_error);
 	}
 	results = calloc(CHECK_LINKS, sizeof(*results));
 	if (!results) {
@@ -207,6 +212,8 @@ static int check_host(const struct request *request, struct fs *fs, struct host 
 	else
 		print_text(&check, request->all, results);
 	status = first_broken(results) == CHECK_LINKS ? STATUS_OK : STATUS_FAILED;
+	if (check.opened && opened.record_error.code)
+		status = STATUS_FAILED;
 	free(results);
 	return emit_finish("check") ? STATUS_FAILED : status;
 }
@@ -221,8 +228,8 @@ static bool parse_value(struct request *request, const char *name, size_t len, c
 {
 	if (!value || !*value)
 		return refuse("a value is missing behind", name, "cxlvm help check");
-	if (len == 7) {
-		request->where = value;
+	if (len == 7 || len == 9) {
+		*(len == 7 ? &request->where : &request->capture) = value;
 		return true;
 	}
 	if (parse_size(value, &request->memory_size) && request->memory_size)
@@ -245,6 +252,7 @@ static bool parse(struct request *request, int argc, char **argv)
 		} else if (!strcmp(text, "--help")) {
 			request->help = true;
 		} else if ((len == 7 && !strncmp(text, "--sysfs", len)) ||
+			   (len == 9 && !strncmp(text, "--capture", len)) ||
 			   (len == 8 && !strncmp(text, "--memory", len))) {
 			const char *value = text[len] ? text + len + 1 : argv[++i];
 
@@ -258,9 +266,11 @@ static bool parse(struct request *request, int argc, char **argv)
 			request->device = text;
 		}
 	}
-	if (request->open && request->where)
-		return refuse("no device can be opened in", request->where,
-			      "--open and --sysfs exclude each other");
+	if (request->capture && (!request->open || request->where))
+		return refuse(
+			"nothing is opened for", "--capture",
+			"cxlvm check --open --capture FILE, without --sysfs; without opening a "
+			"device: cxlvm list --capture FILE");
 	return true;
 }
 

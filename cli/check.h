@@ -37,6 +37,7 @@ struct check_opened {
 	struct cxlvm_error open_error;      /* it could not be opened */
 	struct cxlvm_error interface_error; /* the library does not take it */
 	struct cxlvm_error mmap_error;      /* nor without mapping its memory */
+	struct cxlvm_error record_error;    /* what it answered could not be written */
 	bool cxl;                           /* the kernel offers it as a CXL device */
 	unsigned int generation;
 	uint64_t memory_size;
@@ -49,6 +50,7 @@ struct check {
 	struct host_device *device; /* NULL: there is none */
 	uint64_t memory_size;       /* of the guest */
 	enum check_cpu cpu;
+	bool replayed;                     /* it is a captured one */
 	const struct check_opened *opened; /* NULL: it was not to be opened */
 };
 
@@ -84,8 +86,11 @@ void check_reset(const struct check *check, struct check_result *result);
 void check_generation(const struct check *check, struct check_result *result);
 void check_mmap(const struct check *check, struct check_result *result);
 
-/* check_open.c: open and close the device; this machine's only. */
-void check_open(const struct check *check, struct check_opened *opened);
+/*
+ * check_open.c: open and close the device, or take the answers that a captured machine has of it.
+ * record: NULL, or a file for a capture of this machine with what the device answers.
+ */
+void check_open(const struct check *check, const char *record, struct check_opened *opened);
 
 /* check_limits.c */
 void check_memlock(const struct check *check, struct check_result *result);

@@ -16,18 +16,17 @@
 /* False, with a result, when there is no device or it is no CXL device. */
 static bool is_cxl(const struct check *check, struct check_result *result)
 {
+	if (check->device &&
+	    (check->device->cxl.device_dvsec || (check->opened && check->opened->cxl)))
+		return true;
 	if (!check->device)
 		check_say(result, CHECK_UNKNOWN, "there is no device to look at");
-	else if (check->opened && check->opened->cxl)
-		return true;
-	else if (!check->device->cxl.device_dvsec && !host_config_seen(check->device))
+	else if (host_config_seen(check->device))
+		check_say(result, CHECK_OK, "a plain PCI device has none");
+	else
 		check_say(result, CHECK_UNKNOWN,
 			  check->device->pci ? "config space behind 64 bytes is for root only"
 					     : "only an opened device tells");
-	else if (!check->device->cxl.device_dvsec)
-		check_say(result, CHECK_OK, "a plain PCI device has none");
-	else
-		return true;
 	return false;
 }
 

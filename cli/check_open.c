@@ -11,7 +11,9 @@
 
 #include <cxlvm/cxlvm.h>
 
+#include "capture.h"
 #include "check.h"
+#include "replay.h"
 
 #define BRIDGE_UID 1
 #define FOUR_GIB   ((uint64_t)4 << 30)
@@ -126,10 +128,37 @@ static const char *name_of(const struct check *check, char folder[static FS_PATH
 	return folder;
 }
 
-void check_open(const struct check *check, struct check_opened *opened)
+/* Without mapping first, so that both can be told apart. */
+static void look(const struct check *check, const struct cxlvm_transport *transport,
+		 struct check_opened *opened)
 {
-	char folder[FS_PATH_MAX];
+	if (!realize(check, transport, true, opened, &opened->interface_error) && opened->cxl)
+		realize(check, transport, false, opened, &opened->mmap_error);
+}
+
+static void look_at_captured(const struct check *check, struct check_opened *opened)
+{
+	struct replay replay = { .fs = check->fs };
+	const struct cxlvm_transport transport = { .device = &replay, .ops = &replay_ops };
+
+	snprintf(replay.name, sizeof(replay.name), "%s", check->device->address);
+	if (replay_exists(check->fs, replay.name)) {
+		look(check, &transport, opened);
+		return;
+	}
+	cxlvm_error_set(&opened->open_error, -ENOENT,
+			"the captured machine holds no answers of an opened %s",
+			check->device->address);
+	cxlvm_error_hint(&opened->open_error,
+			 "there: cxlvm check --open --capture FILE %s, which resets it",
+			 check->device->address);
+}
+
+static void look_at_device(const struct check *check, const char *record_to,
+			   struct check_opened *opened)
+{
 	const struct cxlvm_kernel_config kernel_config = { .size = sizeof(kernel_config) };
+	char folder[FS_PATH_MAX];
 	const struct cxlvm_kernel_device_config config = {
 		.size = sizeof(config),
 		.device = name_of(check, folder),
@@ -137,14 +166,22 @@ void check_open(const struct check *check, struct check_opened *opened)
 	struct cxlvm_transport transport;
 	struct cxlvm_kernel *kernel = NULL;
 
-	memset(opened, 0, sizeof(*opened));
 	if (!cxlvm_kernel_create(&kernel_config, &kernel, &opened->open_error) &&
 	    !cxlvm_kernel_open(kernel, &config, &transport, &opened->open_error)) {
-		/* Without mapping first, so that both can be told apart. */
-		if (!realize(check, &transport, true, opened, &opened->interface_error) &&
-		    opened->cxl)
-			realize(check, &transport, false, opened, &opened->mmap_error);
+		look(check, &transport, opened);
+		if (record_to)
+			capture_write(check->fs, record_to, check->device, &transport,
+				      &opened->record_error);
 		transport.transport->close(transport.device);
 	}
 	cxlvm_kernel_destroy(kernel);
+}
+
+void check_open(const struct check *check, const char *record_to, struct check_opened *opened)
+{
+	memset(opened, 0, sizeof(*opened));
+	if (check->replayed)
+		look_at_captured(check, opened);
+	else
+		look_at_device(check, record_to, opened);
 }

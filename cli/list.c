@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capture.h"
 #include "command.h"
 #include "emit.h"
 #include "list.h"
@@ -72,7 +73,7 @@ static int list(const struct request *request, struct fs *fs, struct cxlvm_error
 	int ret;
 
 	if (request->capture)
-		return capture_write(fs, request->capture, err);
+		return capture_write(fs, request->capture, NULL, NULL, err);
 	ret = host_scan(fs, !request->numeric, &host, err);
 	if (ret)
 		return ret;

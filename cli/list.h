@@ -27,10 +27,4 @@ const char *list_generation(const struct host_device *device);
 void list_text(const struct host *host);
 void list_json(const struct host *host);
 
-/*
- * Write what list and check look at to path, without serial numbers, which is replaced. Negative
- * errno; then there is no file.
- */
-int capture_write(struct fs *fs, const char *path, struct cxlvm_error *err);
-
 #endif

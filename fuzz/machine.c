@@ -6,9 +6,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "check.h"
 #include "fuzz.h"
 #include "list.h"
+#include "replay.h"
 
 #define DEVICES_LOOKED_AT 3
 
@@ -26,8 +28,14 @@ static void look(struct fs *fs, struct host *host, struct host_device *device)
 		.device = device,
 		.memory_size = (uint64_t)4 << 30,
 		.cpu = check_find_cpu(fs),
+		.replayed = true,
 	};
+	struct check_opened opened;
 
+	if (device && replay_exists(fs, device->address)) {
+		check_open(&check, NULL, &opened);
+		check.opened = &opened;
+	}
 	for (unsigned int i = 0; i < CHECK_LINKS; i++) {
 		struct check_result result = { .state = CHECK_OK };
 
@@ -49,7 +57,7 @@ static void capture(struct fs *fs)
 
 	FUZZ_CHECK(fd >= 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	FUZZ_CHECK(!capture_write(fs, path, &err));
+	FUZZ_CHECK(!capture_write(fs, path, NULL, NULL, &err));
 	FUZZ_CHECK(!fs_open_tree(path, &again, &err));
 	fs_close(again);
 	close(fd);

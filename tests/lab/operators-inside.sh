@@ -63,7 +63,7 @@ as_nobody nobody-ready --memory 4M "$N"
 
 insmod cxlvm_lab.ko devices=6 generation=2,2n,3,4,5,6
 for n in 0 1 2 3 4 5; do
-	try "generation-$n" --open "cxlvm_lab.$n"
+	try "generation-$n" --open --capture "out/generation-$n.machine" "cxlvm_lab.$n"
 	echo "OPENS $(sed -n 's/^open //p' "$DEBUG/cxlvm_lab.$n/counters")"
 done
 try looked-at cxlvm_lab.4
@@ -76,6 +76,7 @@ try chain-loops --open cxlvm_lab.5
 $X list --json >out/list
 $X list --capture out/machine
 $X list --json --sysfs out/machine >out/list-captured
+try nowhere --open --capture /nowhere/x cxlvm_lab.3
 try live "$N"
 try captured "$N" --sysfs out/machine
 dmesg >out/dmesg

@@ -96,6 +96,17 @@ generations_are_told() {
 	ended chain-loops 1 generation
 }
 
+# what the device answered is in the capture, and means the same
+opened_captures_mean_the_same() {
+	for n in 0 1 2 3 4 5; do
+		"$build/default/cli/cxlvm" check --json --open --sysfs "$share/out/generation-$n.machine" \
+			"cxlvm_lab.$n" >"$share/out/replayed-$n" || :
+		cmp "$share/out/generation-$n" "$share/out/replayed-$n" || fail "device $n"
+	done
+	want_equal "status without a place for it" 1 "$(sed -n 's/^STATUS nowhere //p' "$share/said.log")"
+	want_text "the message" 'cannot write /nowhere/x' "$share/out/nowhere"
+}
+
 # by the device's own count: once for each check --open, never without
 nothing_is_opened_unasked() {
 	want_equal "opens" "1 1 1 1 1 1 1" "$(sed -n 's/^OPENS //p' "$share/said.log" | tr '\n' ' ' |
@@ -127,6 +138,7 @@ check "the commands that check prints give it to another user" a_user_gets_it
 check "who has the device open is named" who_has_it
 check "check and the transport have the same words" one_wording
 check "check --open tells each generation, and what breaks" generations_are_told
+check "a capture of an opened device is checked as the device" opened_captures_mean_the_same
 check "no device is opened unless asked for" nothing_is_opened_unasked
 check "list and check of the captured host are those of the host" capture_is_the_host
 check "the kernel has no complaint" kernel_has_no_complaint

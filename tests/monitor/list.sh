@@ -23,7 +23,8 @@ bad_options() {
 	for size in 0 1X -1 x ''; do
 		refused 2 -- "$CXLVM" check --memory "$size"
 	done
-	refused 2 'no device can be opened in' -- "$CXLVM" check --open --sysfs "$M/held.machine"
+	refused 2 'nothing is opened' -- "$CXLVM" check --capture "$F/x"
+	refused 2 'nothing is opened' -- "$CXLVM" check --open --capture "$F/x" --sysfs "$M/held.machine"
 	refused 2 'which device' '0000:17:00.0 and 0000:97:00.0' -- "$CXLVM" check --sysfs \
 		"$M/two-devices.machine"
 }
