@@ -3,13 +3,12 @@
 # Run a script in the emulated host.
 #
 #   run.sh [--timeout S] [--memory MIB] [--smp N] [--append WORDS] [--qemu WORDS]
-#          [--kernel FOLDER] [--function] [--tree] [--verbose] SHARE_DIR SCRIPT [ARG...]
+#          [--kernel FOLDER] [--function] [--verbose] SHARE_DIR SCRIPT [ARG...]
 #
 # Starts a machine that QEMU emulates in software, with KVM (AMD) and VFIO working inside. It
 # sees SHARE_DIR as /lab and runs "sh SCRIPT ARG..." there; SCRIPT is a path below SHARE_DIR, and
-# static programs can be put beside it. /tmp is in the emulated host's memory.
-#
-# --tree shows it the tree's root as /tree as well, read-only: QEMU of the tree can run in there.
+# static programs can be put beside it. /tmp is in the emulated host's memory; /tree is the root of the
+# tree, read-only, so that QEMU of the tree can run in there.
 #
 # Standard output is what the script writes, the exit status is the script's. If the
 # host crashes or is not done after S seconds, its last messages are printed and the exit
@@ -33,7 +32,6 @@ append=
 extra=
 kernel=
 verbose=
-with_tree=
 
 # An NVMe function that nothing in the host drives, at 0000:01:00.0 below a root port, with a buffer of
 # 256 MiB as BAR 2, FLR, MSI-X and DMA through a remapping unit.
@@ -90,10 +88,6 @@ while [ $# -gt 0 ]; do
 		verbose=1
 		shift
 		;;
-	--tree)
-		with_tree=1
-		shift
-		;;
 	--function)
 		append="$append intel_iommu=on iommu=nopt"
 		extra="$extra $FUNCTION"
@@ -131,9 +125,6 @@ mkfifo -m 600 "$fifo"
 exec 3<>"$fifo"
 rm -f "$fifo"
 
-[ -z "$with_tree" ] || extra="$extra
-	-virtfs local,path=/mnt/root,mount_tag=tree,security_model=none,multidevs=remap,readonly=on"
-
 # In the kernel of kernel.sh KVM is there before the TSC's frequency is known well (see host-init): it
 # is to take both for the same.
 [ -z "$kernel" ] || append="kvm.tsc_tolerance_ppm=50000 $append"
@@ -152,7 +143,8 @@ timeout -k 5 "$timeout" sh "$LAB_DIR/in-tree.sh" -b "$TREE:/mnt/tree" -b "$share
 	-chardev stdio,id=output,signal=off -device virtserialport,chardev=output,name=lab.output \
 	-chardev file,id=status,path=/mnt/share/.lab-status \
 	-device virtserialport,chardev=status,name=lab.status \
-	-virtfs local,path=/mnt/share,mount_tag=lab,security_model=none,multidevs=remap $extra \
+	-virtfs local,path=/mnt/share,mount_tag=lab,security_model=none,multidevs=remap \
+	-virtfs local,path=/mnt/root,mount_tag=tree,security_model=none,multidevs=remap,readonly=on $extra \
 	<&3 &
 qemu=$!
 ended=0

@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.."
 . tests/lab/trials.sh
 share=$1
 build=${CXLVM_BUILD:-build}
-HOST_LIMIT=1200
+HOST_LIMIT=1800
 
 # talk_lines FILE LINE... - a conversation with these steps
 talk_lines() {
@@ -30,7 +30,7 @@ planned() {
 
 prepare() {
 	share_make "$share" "$build"
-	cp tests/tap.sh tests/lab/inside.sh tests/lab/piece.sh tests/guest/payload.sh \
+	cp tests/tap.sh tests/lab/inside.sh tests/lab/piece.sh tests/lab/qemu.sh tests/guest/payload.sh \
 		tests/guest/store.sh "$share/"
 	cp "$(sh lab/kernel12.sh)" "$share/vmlinuz-old"
 	sh lab/guest/mkguest.sh "$share/plain.cpio.gz" --plain
@@ -46,6 +46,7 @@ prepare() {
 	talk_lines "$share/talk/broken.talk" 'expect GUEST region' 'expect FAILED no region'
 	talk_lines "$share/talk/no-device.talk" 'expect GUEST region' 'expect FAILED no region'
 	talk_lines "$share/talk/old.talk" 'expect GUEST plain' 'expect CEDT'
+	talk_lines "$share/talk/log.talk" 'expect GUEST log' 'expect END log'
 	talk_lines "$share/talk/hang.talk" 'expect GUEST hang'
 	talk_lines "$share/talk/panic.talk" 'expect GUEST panic'
 }

@@ -4,6 +4,7 @@
 set -eu
 . ./options.sh
 . ./guests.sh
+. ./qemu.sh
 
 region() { # NAME GENERATION
 	new_memory
@@ -57,6 +58,17 @@ plan old --kernel vmlinuz-old --initrd plain.cpio.gz --memory 512M \
 	--device "sim,size=$REGION_SIZE"
 guest old $BOOT_LIMIT bin/cxlvm run --kernel vmlinuz-old --initrd plain.cpio.gz --memory 512M \
 	--device "sim,size=$REGION_SIZE" --append "$APPEND cxlvm.test=plain"
+
+guest log $BOOT_LIMIT bin/cxlvm run --kernel vmlinuz --initrd guest.cpio.gz --memory 512M \
+	--device "sim,size=$REGION_SIZE" --append "$APPEND cxlvm.test=log"
+
+# the same guest in QEMU
+echo "PROGRESS guest log-q35"
+qemu_ready
+mkdir -p out/log-q35
+# shellcheck disable=SC2086 # options are words
+qemu 512M $Q35_CXL -serial file:/mnt/out/log-q35/console \
+	-initrd /mnt/guest.cpio.gz -append "$APPEND cxlvm.test=log" >out/log-q35/monitor 2>&1 || :
 
 guest_to_end_badly hang 40 bin/cxlvm run --kernel vmlinuz --initrd plain.cpio.gz --memory 512M \
 	--append "$APPEND cxlvm.test=hang"

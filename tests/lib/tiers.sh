@@ -77,12 +77,13 @@ tier_lab() {
 	fi
 	share=$BUILD/lab-run
 	export CXLVM_BUILD="$BUILD"
-	run_tap lab/boot 2450 sh tests/lab/boot.sh "$share"
+	run_tap lab/boot 3700 sh tests/lab/boot.sh "$share"
 	run_tap lab/payload 10 cat "$share/out/payload/tap"
 	run_tap lab/region-5 120 sh tests/lab/check-region.sh "$share" region-5
 	run_tap lab/region-2 120 sh tests/lab/check-region.sh "$share" region-2
 	run_tap lab/trials 120 sh tests/lab/check-trials.sh "$share"
 	run_tap lab/others 60 sh tests/lab/check-others.sh "$share"
+	run_tap lab/log 60 sh tests/lab/check-log.sh "$share"
 	run_tap lab/vfio 2450 sh tests/lab/vfio.sh "$BUILD/lab-vfio"
 	run_tap lab/vfio-5 120 sh tests/lab/check-region.sh "$BUILD/lab-vfio" vfio-5
 	run_tap lab/vfio-2 120 sh tests/lab/check-region.sh "$BUILD/lab-vfio" vfio-2
@@ -91,7 +92,7 @@ tier_lab() {
 	run_tap lab/user 1850 sh tests/lab/user.sh "$BUILD/lab-user"
 	# again, so that nobody misses it
 	grep -h '^REPEATED' "$share/said.log" | sed 's/^/lab: /' || :
-	say "lab: left out: other CPUs than AMD, the same guest in QEMU beside ours"
+	say "lab: left out: other CPUs than AMD"
 }
 
 # lab_tree - makes the lab's tree if it is missing; prints the reason if that cannot be done
