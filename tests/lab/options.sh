@@ -14,4 +14,6 @@ REGION_LIMIT=400
 TRIALS_LIMIT=900
 # of the guest that tries things
 TRIALS_OPTIONS='--memory 512M --cpus 2 --numa'
+# of the demo's guest
+DEMO_OPTIONS='--memory 512M'
 APPEND='console=ttyS0 quiet'
