@@ -55,7 +55,8 @@ void pci_names_of(struct pci_names *names, struct host_device *device)
 	char text[sizeof(device->name)];
 
 	if (pci_lookup_name(names->access, text, sizeof(text),
-			    PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS,
+			    PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS |
+				    PCI_LOOKUP_NO_HWDB,
 			    device->vendor, device->device))
 		snprintf(device->name, sizeof(device->name), "%s", text);
 }
