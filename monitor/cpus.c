@@ -85,14 +85,41 @@ static bool recheck_devices(struct vm *vm)
 	return disabled;
 }
 
+/*
+ * A kernel can close the gate of device memory without a word where anybody could read it: the real
+ * decoder stays committed. Such memory is dark until the device is reset.
+ */
+static bool give_up_memory(struct vm *vm)
+{
+	bool disabled = false;
+
+	for (unsigned int i = 0; i < vm->n_devices; i++) {
+		struct device *device = &vm->devices[i];
+		struct cxlvm_memory_area area;
+		struct cxlvm_gpa guest;
+
+		pthread_mutex_lock(&device->lock);
+		if (device->real && device->mapped &&
+		    cxlvm_endpoint_memory_areas(device->endpoint, &area, 1) &&
+		    cxlvm_endpoint_memory_error(device->endpoint, area.address, &guest)) {
+			device_warn(device, -EFAULT,
+				    "device memory does not answer, and the kernel does not say "
+				    "why: it is dark until the device is reset");
+			disabled = true;
+		}
+		pthread_mutex_unlock(&device->lock);
+	}
+	return disabled;
+}
+
 /* MAP-5: a map was taken away, the guest goes on and reads all ones. */
 static void memory_fault(struct vcpu *vcpu, unsigned int *faults)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 
-	if (recheck_devices(vcpu->vm)) {
+	if (recheck_devices(vcpu->vm) || (++*faults == FAULTS_MAX && give_up_memory(vcpu->vm))) {
 		*faults = 0;
-	} else if (++*faults == FAULTS_MAX) {
+	} else if (*faults == FAULTS_MAX) {
 		cxlvm_error_set(&err, -EFAULT,
 				"the guest touches memory that does not answer, and every device "
 				"says that its memory does");

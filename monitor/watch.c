@@ -29,6 +29,37 @@ static void serve(struct device *device)
 	pthread_mutex_unlock(&device->lock);
 }
 
+/* How often a device of the host is asked for memory that it took away. */
+#define LOOK_MS 1000
+
+static bool is_real_memory(const struct device *device)
+{
+	return device->real && !cxlvm_endpoint_is_plain(device->endpoint);
+}
+
+static bool has_real_memory(const struct vm *vm)
+{
+	bool found = false;
+
+	for (unsigned int i = 0; i < vm->n_devices; i++)
+		found = found || is_real_memory(&vm->devices[i]);
+	return found;
+}
+
+/* Nobody tells when it is back. Of memory that is there nothing is asked. */
+static void look_for_memory(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->n_devices; i++) {
+		struct device *device = &vm->devices[i];
+
+		if (!is_real_memory(device) || device->mapped)
+			continue;
+		pthread_mutex_lock(&device->lock);
+		(void)cxlvm_endpoint_recheck(device->endpoint);
+		pthread_mutex_unlock(&device->lock);
+	}
+}
+
 /* Of each device: that of its transport, then its notices. */
 #define FDS_PER_DEVICE (1 + VFIO_NOTICES)
 
@@ -37,6 +68,7 @@ static void *watch_thread(void *argument)
 	struct vm *vm = argument;
 	struct pollfd fds[CXLVM_WINDOWS_MAX * FDS_PER_DEVICE + 1];
 	unsigned int n = vm->n_devices * FDS_PER_DEVICE;
+	int timeout = LOOK_MS;
 
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
 		const struct device *device = &vm->devices[i];
@@ -46,12 +78,18 @@ static void *watch_thread(void *argument)
 		for (unsigned int k = 0; k < VFIO_NOTICES; k++)
 			own[1 + k] = (struct pollfd){ .fd = device->notices[k], .events = POLLIN };
 	}
+	if (!has_real_memory(vm))
+		timeout = -1;
 	fds[n] = (struct pollfd){ .fd = vm->watch.stop_fd, .events = POLLIN };
 	for (;;) {
-		if (poll(fds, n + 1, -1) < 0)
+		int ready = poll(fds, n + 1, timeout);
+
+		if (ready < 0)
 			continue;
 		if (fds[n].revents)
 			return NULL;
+		if (!ready)
+			look_for_memory(vm);
 		for (unsigned int i = 0; i < n; i++) {
 			struct device *device = &vm->devices[i / FDS_PER_DEVICE];
 			unsigned int k = i % FDS_PER_DEVICE;
@@ -67,7 +105,7 @@ static void *watch_thread(void *argument)
 /* Is there anything to wait for? */
 static bool is_watched(const struct device *device)
 {
-	bool watched = device_fd(device) >= 0;
+	bool watched = device_fd(device) >= 0 || is_real_memory(device);
 
 	for (unsigned int k = 0; k < VFIO_NOTICES; k++)
 		watched = watched || device->notices[k] >= 0;

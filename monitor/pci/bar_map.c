@@ -141,7 +141,7 @@ static int map_bar(struct device *device, const struct pci_bar *bar, struct cxlv
 	flags = (uint32_t)load_le(info + REGION_FLAGS_AT, 4);
 	if (!(flags & REGION_FLAG_MMAP) || needed > sizeof(info))
 		return 0;
-	at = flags & REGION_FLAG_CAPS ? (uint32_t)load_le(info + REGION_CAPS_AT, 4) : 0;
+	at = (flags & REGION_FLAG_CAPS) ? (uint32_t)load_le(info + REGION_CAPS_AT, 4) : 0;
 	for (unsigned int i = 0; at && i < CAPS_MAX; i++) {
 		if (at > needed || needed - at < CAP_HEADER)
 			return 0;

@@ -55,9 +55,20 @@ static void no_such_device(void **state)
 
 static void not_an_address(void **state)
 {
-	static const char *const wrong[] = {
-		"", "nvme0", "17", "17:00", "17:00.8", "17:20.0", "0000:17:00.0x", "zz:00.0"
-	};
+	static const char *const wrong[] = { "",
+					     "nvme0",
+					     "17",
+					     "17:00",
+					     "17:00.8",
+					     "17:20.0",
+					     "0000:17:00.0x",
+					     "zz:00.0",
+					     "1234567890:17:00.0",
+					     "017:00.0",
+					     "17:00.",
+					     ":17:00.0",
+					     " 17:00.0",
+					     "17:0.0x" };
 
 	(void)state;
 	begin();

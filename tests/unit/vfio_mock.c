@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -494,31 +495,21 @@ void mock_link(const char *path, const char *target)
 	assert_int_equal(symlink(target, text), 0);
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *level)
+{
+	(void)st;
+	(void)kind;
+	(void)level;
+	return remove(path);
+}
+
 /* Also a folder with all in it; links are not followed. */
 void mock_remove(const char *path)
 {
-	char text[256], inside[512];
-	const struct dirent *entry;
-	struct stat st;
-	DIR *dir;
+	char text[256];
 
 	absolute(text, path);
-	if (lstat(text, &st))
-		return;
-	if (!S_ISDIR(st.st_mode)) {
-		unlink(text);
-		return;
-	}
-	dir = opendir(text);
-	assert_non_null(dir);
-	while ((entry = readdir(dir))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		snprintf(inside, sizeof(inside), "%s/%s", path, entry->d_name);
-		mock_remove(inside);
-	}
-	closedir(dir);
-	rmdir(text);
+	(void)nftw(text, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 void mock_function(const char *name, const char *driver, const char *group, const char *node)

@@ -177,8 +177,10 @@ static int group_create(struct cxlvm_kernel *kernel, const struct place *place, 
 	struct group *group = calloc(1, sizeof(*group));
 	int ret;
 
-	if (!group)
-		return cxlvm_error_set(err, -ENOMEM, "no memory for an IOMMU group");
+	if (!group) {
+		cxlvm_error_set(err, -ENOMEM, "no memory for an IOMMU group");
+		return -ENOMEM;
+	}
 	space_init(&group->space, &group_ops, &kernel->config, place->group);
 	group->kernel = kernel;
 	group->file = -1;

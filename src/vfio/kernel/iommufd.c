@@ -129,14 +129,17 @@ static int ioas_create(struct cxlvm_kernel *kernel, const struct place *place, s
 	uint8_t alloc[UAPI_IOAS_ALLOC_SIZE] = { 0 };
 	int ret;
 
-	if (!ioas)
-		return cxlvm_error_set(err, -ENOMEM, "no memory for an I/O address space");
+	if (!ioas) {
+		cxlvm_error_set(err, -ENOMEM, "no memory for an I/O address space");
+		return -ENOMEM;
+	}
 	put_le32(alloc, sizeof(alloc));
 	ret = request(kernel->iommufd, UAPI_IOMMUFD_IOAS_ALLOC, alloc);
 	if (ret) {
 		free(ioas);
-		return cxlvm_error_set(err, ret, "%s: no I/O address space: %s", place->name,
-				       strerror(-ret));
+		cxlvm_error_set(err, ret, "%s: no I/O address space: %s", place->name,
+				strerror(-ret));
+		return ret;
 	}
 	space_init(&ioas->space, &ioas_ops, &kernel->config, place->group);
 	ioas->iommufd = kernel->iommufd;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vfio/kernel/place.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -133,20 +134,43 @@ static int take_name(struct place *place, struct cxlvm_error *err)
 	return 0;
 }
 
+/* At most so many hexadecimal digits and the character behind them, which is not passed. */
+static bool take_hex(const char **text, unsigned int digits, char behind, unsigned int *value)
+{
+	const char *c = *text;
+
+	*value = 0;
+	for (; isxdigit((unsigned char)*c); c++) {
+		char digit[2] = { *c, 0 };
+
+		if (c - *text == digits)
+			return false;
+		*value = *value << 4 | (unsigned int)strtoul(digit, NULL, 16);
+	}
+	if (c == *text || *c != behind)
+		return false;
+	*text = c;
+	return true;
+}
+
 /* "0000:17:00.0" or "17:00.0", in hexadecimal. */
 static bool parse_pci(const char *text, char name[PLACE_NAME_MAX])
 {
 	unsigned int domain = 0, bus, slot, function;
-	int n = 0;
+	const char *colon = strchr(text, ':');
 
-	if (sscanf(text, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &n) != 4 ||
-	    text[n]) {
-		domain = 0;
-		n = 0;
-		if (sscanf(text, "%2x:%2x.%1x%n", &bus, &slot, &function, &n) != 3 || text[n])
+	if (colon && strchr(colon + 1, ':')) {
+		if (!take_hex(&text, 8, ':', &domain))
 			return false;
+		text++;
 	}
-	if (slot > 31 || function > 7)
+	if (!take_hex(&text, 2, ':', &bus))
+		return false;
+	text++;
+	if (!take_hex(&text, 2, '.', &slot))
+		return false;
+	text++;
+	if (!take_hex(&text, 1, 0, &function) || slot > 31 || function > 7)
 		return false;
 	snprintf(name, PLACE_NAME_MAX, "%04x:%02x:%02x.%x", domain, bus, slot, function);
 	return true;
@@ -156,7 +180,6 @@ int place_find(const struct roots *roots, const char *device, struct place *plac
 	       struct cxlvm_error *err)
 {
 	size_t prefix = strlen(SYS_PREFIX);
-	int ret;
 
 	memset(place, 0, sizeof(*place));
 	if (device[0] == '/') {
@@ -165,9 +188,8 @@ int place_find(const struct roots *roots, const char *device, struct place *plac
 		if (!(rest ? path_make(place->folder, "%s/%s", roots->sys, rest)
 			   : path_make(place->folder, "%s", device)))
 			return too_long(device, err);
-		ret = take_name(place, err);
-		if (ret)
-			return ret;
+		if (take_name(place, err))
+			return -EINVAL;
 	} else if (parse_pci(device, place->name)) {
 		place->pci = true;
 		if (!path_make(place->folder, "%s/bus/pci/devices/%s", roots->sys, place->name))
