@@ -365,6 +365,7 @@ const struct test tests[] = {
 	{ "storm-cxl", test_storm_cxl },
 	{ "storm-system", test_storm_system },
 	{ "memory-lost", test_memory_lost },
+	{ "memory-lost-reset", test_memory_lost_reset },
 	{ "bus-masked", test_bus_masked },
 	{ "decoder", test_decoder },
 	{ "hello", test_hello },

@@ -3,7 +3,7 @@
 # Shared by the tests of the cxlvm program, after tests/tap.sh; runs in the repository's root.
 
 CXLVM=$(realpath "${CXLVM_BUILD:-build}/default/cli/cxlvm")
-CXLVM_SWITCHES=$(realpath "${CXLVM_BUILD:-build}/lab-switches/cli/cxlvm")
+CXLVM_SWITCHES=$(realpath -m "${CXLVM_BUILD:-build}/lab-switches/cli/cxlvm")
 PAYLOAD_TOOL=$(realpath tests/guest/payload.sh)
 WORK=$(mktemp -d)
 tap_cleanup='rm -rf "$WORK"'

@@ -65,6 +65,9 @@ tier_interop() {
 	logged compile-asan "building $BUILD/asan" ninja -C "$BUILD/asan" cli/cxlvm
 	run_tap interop/qemu 600 env CXLVM_BUILD="$BUILD" CXLVM_SERVER="$BUILD/asan/cli/cxlvm" \
 		UBSAN_OPTIONS=halt_on_error=1 sh tests/interop/qemu.sh "$BUILD/interop-run"
+	say "interop: cxlvm run with the same build of the server"
+	run_tap interop/user 300 env CXLVM_BUILD="$BUILD" CXLVM_SERVER="$BUILD/asan/cli/cxlvm" \
+		UBSAN_OPTIONS=halt_on_error=1 sh tests/monitor/user.sh
 }
 
 tier_lab() {

@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # The guest with the tests (tests/guest) on a device of a server: cxlvm run --device user:SOCKET with
-# cxlvm device as the other process, on this machine's /dev/kvm.
+# cxlvm device as the other process, on this machine's /dev/kvm. CXLVM_SERVER: another build of it.
 set -eu
 . tests/tap.sh
 . tests/lib/monitor.sh
 F=$WORK/files
 SOCKET=$WORK/socket
+SERVER=$(realpath "${CXLVM_SERVER:-$CXLVM}")
 # checks run in processes of their own, so that the server's number is in a file
 stop_server() {
 	[ -s "$WORK/pid" ] || return 0
@@ -18,7 +19,7 @@ tap_cleanup="stop_server; $tap_cleanup"
 
 # serve [OPTION...] - a server of 256 MiB with its memory in $F/memory, or as the options say
 serve() {
-	"$CXLVM" device --socket "$SOCKET" --size 256M --memory-file "$F/memory" "$@" \
+	"$SERVER" device --socket "$SOCKET" --size 256M --memory-file "$F/memory" "$@" \
 		2>"$WORK/server" &
 	echo $! >"$WORK/pid"
 	for _ in $(seq 100); do
@@ -41,6 +42,12 @@ passed() {
 		fail "exit status $rc"
 	}
 	nothing_left
+	no_complaint
+}
+
+# of a sanitizer, about the server of this moment
+no_complaint() {
+	want_no_text "the server" 'Sanitizer|runtime error' "$WORK/server"
 }
 
 # a word in each page, found in the server's file from outside
@@ -100,6 +107,43 @@ server_killed() {
 	passed registers devices=1 ras=1
 }
 
+# await PATTERN FILE - what the guest or its monitor says
+await() {
+	for _ in $(seq 400); do
+		! grep -q "$1" "$2" || return 0
+		sleep 0.05
+	done
+	cat "$WORK/out" "$WORK/err"
+	kill -KILL "$pid"
+	fail "no line $1"
+}
+
+# One CPU loads, one stores, from before the loss until the machine's reset, which finds a new server.
+restarted_under_load() {
+	rm -f "$F/keys"
+	mkfifo "$F/keys"
+	sleep 100 >"$F/keys" &
+	keys=$!
+	"$CXLVM" run --kernel "$F/guest" --memory 128M --cpus 3 --append test=memory-lost-reset \
+		--time-limit 100 --device "user:$SOCKET" >"$WORK/out" 2>"$WORK/err" <"$F/keys" &
+	pid=$!
+	await '^guest: waiting' "$WORK/out"
+	stop_server
+	await '^guest: lost' "$WORK/out"
+	want_text "the event" '^event: memory-unavailable device=user0.*closed the connection' "$WORK/err"
+	serve
+	echo >"$F/keys"
+	rc=0
+	wait $pid || rc=$?
+	kill $keys 2>/dev/null || :
+	[ $rc = 0 ] && grep -q '^guest: passed' "$WORK/out" || {
+		cat "$WORK/out" "$WORK/err" "$WORK/server"
+		fail "exit status $rc"
+	}
+	want_text "the return" '^event: memory-available device=user0' "$WORK/err"
+	no_complaint
+}
+
 terminates_cleanly() {
 	stop_server
 	serve
@@ -108,6 +152,7 @@ terminates_cleanly() {
 	wait "$(cat "$WORK/pid")" || rc=$?
 	want_equal "exit status" 0 "$rc"
 	[ ! -e "$SOCKET" ] || fail "the socket is left behind"
+	no_complaint
 }
 
 if reason=$(have_kvm); then
@@ -121,6 +166,7 @@ if reason=$(have_kvm); then
 	check "vu_system_resets_in_the_middle_of_stores" storm
 	check "vu_a_killed_client_leaves_a_server_that_works" client_killed
 	check "vu6_a_killed_server_is_an_event_and_the_guest_lives" server_killed
+	check "vu6_a_server_killed_and_started_anew_under_load" restarted_under_load
 	check "vu_the_server_ends_with_status_0_and_takes_its_socket_along" terminates_cleanly
 else
 	skip "guests on devices of a server" "$reason"
