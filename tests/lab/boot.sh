@@ -31,10 +31,11 @@ planned() {
 prepare() {
 	share_make "$share" "$build"
 	cp tests/tap.sh tests/lab/inside.sh tests/lab/piece.sh tests/lab/qemu.sh tests/guest/payload.sh \
-		tests/guest/store.sh "$share/"
+		tests/guest/store.sh tests/guest/suite.sh "$share/"
 	cp "$(sh lab/kernel12.sh)" "$share/vmlinuz-old"
 	sh lab/guest/mkguest.sh "$share/plain.cpio.gz" --plain
 	sh tests/guest/payload.sh build "$share/payload"
+	sh tests/guest/payload.sh tests "$share/guest"
 	planned --memory 512M >"$share/plan.json"
 	planned --memory 128M | plan_window 0 base >"$share/payload.base"
 	share_talk_region "$share" region-5

@@ -41,6 +41,7 @@ mkdir -p out/payload
 env CXLVM=bin/cxlvm-switches BASE="$(cat payload.base)" PAYLOAD=payload PATTERN=bin/pattern \
 	WORK=/tmp/payload \
 	sh store.sh >out/payload/tap 2>&1 || :
+env CXLVM=bin/cxlvm GUEST=guest WORK=/tmp/suite sh suite.sh >out/payload/suite 2>&1 || :
 
 region region-5 5
 region region-2 2
