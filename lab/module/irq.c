@@ -104,6 +104,8 @@ static int set_eventfds(struct lab_device *lab, const struct vfio_irq_set *set, 
 	int ret = 0;
 	u32 n;
 
+	if (!set->count || set->count > ARRAY_SIZE(contexts))
+		return -EINVAL;
 	for (n = 0; n < set->count; n++) {
 		if (fds[n] == -1)
 			continue;

@@ -12,10 +12,14 @@ set -eu
 build=$1
 analyzer=$2
 
-# The sources that meson compiles, each once, without those it generates, and the programs of the
-# lab; the guest's driver belongs to a kernel, whose headers are not here.
+# the programs of the lab; what belongs to a kernel is left out, as its headers are not here
+lab_sources() {
+	find lab tests/lab -name '*.c' ! -path 'lab/guest/driver/*' ! -path 'lab/module/*'
+}
+
+# The sources that meson compiles, each once, without those it generates, and those of the lab.
 sources() {
-	find lab -name '*.c' ! -path 'lab/guest/driver/*'
+	lab_sources
 	jq -r '.[] | .directory + "/" + .file' "$build/compile_commands.json" | grep '\.c$' |
 		xargs realpath --relative-to=. | grep -v "^${build%%/*}/" | sort -u
 }
@@ -29,7 +33,7 @@ complaints() {
 tidy() {
 	[ -n "$(sources)" ] || fail "no sources"
 	sources | xargs -n 4 -P "$(nproc)" clang-tidy --quiet -p "$build" \
-		--extra-arg=-DCXLVM_ANALYZE >"$tap_out.tidy" 2>&1 || :
+		--extra-arg=-DCXLVM_ANALYZE "--extra-arg=-I$PWD/src" >"$tap_out.tidy" 2>&1 || :
 	complaints "$tap_out.tidy" '(warning|error):|^Error'
 }
 
@@ -38,7 +42,7 @@ cpp_check() {
 		--project="$build/compile_commands.json" -DCXLVM_ANALYZE --suppressions-list=.cppcheck \
 		--suppress='*:*/build/*' --error-exitcode=1 2>&1
 	cppcheck --enable=warning,performance,portability --quiet --std=c11 --error-exitcode=1 \
-		--suppressions-list=.cppcheck $(find lab -name '*.c' ! -path 'lab/guest/driver/*')
+		--suppressions-list=.cppcheck -Isrc -Iinclude $(lab_sources)
 }
 
 # gcc loses sight of what the elements of an array own when the index is a variable: it says that

@@ -237,7 +237,7 @@ static void check_many(struct session *session)
 /* Nothing that is written changes anything, and nothing complains. From which register on. */
 static void check_absorbed(struct session *session, uint32_t first, const char *name)
 {
-	uint32_t before[HDM_CONTROL / 4 + 1], after[HDM_CONTROL / 4 + 1];
+	uint32_t before[HDM_CONTROL / 4 + 1] = { 0 }, after[HDM_CONTROL / 4 + 1] = { 0 };
 	size_t bytes = HDM_CONTROL + 4 - first;
 	int ret = 0;
 

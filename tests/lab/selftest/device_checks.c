@@ -98,7 +98,8 @@ static void check_dma(struct session *session, int eventfd)
 	munmap(ram, 4 * PAGE);
 }
 
-static int set_irq(const struct session *session, uint32_t index, uint32_t start, int fd)
+static int set_irqs(const struct session *session, uint32_t index, uint32_t start, uint32_t count,
+		    int fd)
 {
 	struct {
 		struct vfio_irq_set set;
@@ -108,12 +109,17 @@ static int set_irq(const struct session *session, uint32_t index, uint32_t start
 			 .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
 			 .index = index,
 			 .start = start,
-			 .count = 1 },
+			 .count = count },
 		.fd = fd,
 	};
 
 	memcpy(ask.set.data, &fd, sizeof(fd));
 	return ioctl(session->device, VFIO_DEVICE_SET_IRQS, &ask) ? errno : 0;
+}
+
+static int set_irq(const struct session *session, uint32_t index, uint32_t start, int fd)
+{
+	return set_irqs(session, index, start, 1, fd);
 }
 
 static bool arrived(int eventfd)
@@ -129,6 +135,8 @@ static void check_notices(struct session *session, int fd)
 	bool error, request;
 
 	set_irq(session, VFIO_PCI_ERR_IRQ_INDEX, 0, fd);
+	result(set_irqs(session, VFIO_PCI_ERR_IRQ_INDEX, 0, 0, fd) == EINVAL,
+	       "an eventfd for no interrupt is refused", "no");
 	debug_write(session, "notify", "error");
 	error = arrived(fd);
 	set_irq(session, VFIO_PCI_ERR_IRQ_INDEX, 0, -1);
