@@ -18,7 +18,8 @@
 # --append adds words to the host's kernel command line, --qemu to QEMU's; --kernel boots the kernel in
 # FOLDER, as kernel.sh makes it, instead of the distribution's. For real interrupt and DMA
 # remapping: --append 'intel_iommu=on iommu=nopt' --qemu '-device intel-iommu,intremap=on'. --function
-# does that and adds an NVMe function at 0000:01:00.0 with a buffer of 256 MiB, for module/pci.c.
+# does that and adds an NVMe function at 0000:01:00.0 with a buffer of 256 MiB, for module/pci.c; its
+# disk is SHARE_DIR/function.img, made if it is not there.
 #
 # Defaults: --timeout 120 --memory 2048 --smp 2
 set -eu
@@ -32,11 +33,13 @@ append=
 extra=
 kernel=
 verbose=
+function=
 
 # An NVMe function that nothing in the host drives, at 0000:01:00.0 below a root port, with a buffer of
-# 256 MiB as BAR 2, FLR, MSI-X and DMA through a remapping unit.
+# 256 MiB as BAR 2, FLR, MSI-X and DMA through a remapping unit. Its disk of 64 MiB is function.img of the
+# shared folder, empty when it is made here.
 FUNCTION='-device intel-iommu,intremap=on -device pcie-root-port,id=p1,chassis=1,slot=1
-	-drive if=none,id=nd,file=null-co://,file.size=64M,format=raw
+	-drive if=none,id=nd,file=/mnt/share/function.img,format=raw,cache=unsafe
 	-device nvme,drive=nd,serial=lab,bus=p1,cmb_size_mb=256,legacy-cmb=on'
 
 # need_number OPTION VALUE
@@ -91,6 +94,7 @@ while [ $# -gt 0 ]; do
 	--function)
 		append="$append intel_iommu=on iommu=nopt"
 		extra="$extra $FUNCTION"
+		function=1
 		shift
 		;;
 	-h | --help)
@@ -108,6 +112,8 @@ shift 2
 [ -d "$share" ] || die "$share: no such folder"
 share=$(cd "$share" && pwd)
 [ -f "$share/$script" ] || die "$share/$script: no such script"
+
+[ -z "$function" ] || [ -f "$share/function.img" ] || truncate -s 64M "$share/function.img"
 
 need_tree
 host=$("$LAB_DIR/host.sh" ${kernel:+--kernel "$kernel"})

@@ -3,7 +3,7 @@
  * Files in debugfs, below cxlvm_lab:
  *
  *   dma                     DMA ranges that users of type1 have mapped and unmapped, and maps and
- *                           unmaps that were refused; a write sets them to 0
+ *                           unmaps that were refused, with the last error number; a write sets them to 0
  *   DEVICE/memory           the device's own view of its memory: read, write, seek; of a PCI function
  *                           while it is open and its Memory Space is on
  *   DEVICE/state            generation, size, what can be reached now

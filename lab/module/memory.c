@@ -108,10 +108,12 @@ void lab_memory_used(struct lab_memory *memory, u64 offset)
 	set_bit(offset / LAB_CHUNK, memory->used);
 }
 
-/* The longest piece of [offset, offset + len) that is in one page. */
-static size_t piece(u64 offset, size_t len)
+/* The longest piece of [offset, offset + len) that is in one page, or is copied at once. */
+static size_t piece(const struct lab_memory *memory, u64 offset, size_t len)
 {
-	return min_t(u64, len, PAGE_SIZE - offset % PAGE_SIZE);
+	size_t most = memory->borrowed ? 512 : PAGE_SIZE;
+
+	return min_t(u64, len, most - offset % most);
 }
 
 /* Where the bytes are; NULL: nobody has touched them, they read 0. */
@@ -133,16 +135,65 @@ static void *grab(struct lab_memory *memory, u64 offset)
 	return lab_memory_frame(memory, offset, &pfn) ? NULL : peek(memory, offset);
 }
 
+/*
+ * A hardware's memory may take long for each access, so there are as few as possible: its own loop, as
+ * memcpy and the like may go byte by byte. One side is in a page; both are aligned, or it is slower.
+ */
+static void copy(const struct lab_memory *memory, void *to, const void *from, size_t n)
+{
+	size_t words = 0;
+
+	if (memory->borrowed && !((unsigned long)to % 8) && !((unsigned long)from % 8))
+		for (; words < n / 8; words++)
+			WRITE_ONCE(((u64 *)to)[words], READ_ONCE(((const u64 *)from)[words]));
+	memcpy(to + 8 * words, from + 8 * words, n - 8 * words);
+}
+
+static void zero(const struct lab_memory *memory, void *to, size_t n)
+{
+	size_t words = 0;
+
+	if (memory->borrowed)
+		for (; words < n / 8; words++)
+			WRITE_ONCE(((u64 *)to)[words], 0);
+	memset(to + 8 * words, 0, n - 8 * words);
+}
+
+/* From memory to the user, by way of the kernel when that means fewer accesses. What was left. */
+static size_t give(const struct lab_memory *memory, char __user *to, const void *from, size_t n)
+{
+	u64 words[64];
+
+	if (!from)
+		return clear_user(to, n);
+	if (!memory->borrowed)
+		return copy_to_user(to, from, n);
+	copy(memory, words, from, n);
+	return copy_to_user(to, words, n);
+}
+
+static size_t take(const struct lab_memory *memory, void *to, const char __user *from, size_t n)
+{
+	u64 words[64];
+	size_t left;
+
+	if (!memory->borrowed)
+		return copy_from_user(to, from, n);
+	left = copy_from_user(words, from, n);
+	copy(memory, to, words, n - left);
+	return left;
+}
+
 int lab_memory_read(struct lab_memory *memory, u64 offset, void *buf, size_t len)
 {
 	if (!range_fits(offset, len, memory->size))
 		return -EINVAL;
 	while (len) {
-		size_t n = piece(offset, len);
+		size_t n = piece(memory, offset, len);
 		const void *from = peek(memory, offset);
 
 		if (from)
-			memcpy(buf, from, n);
+			copy(memory, buf, from, n);
 		else
 			memset(buf, 0, n);
 		buf += n;
@@ -157,12 +208,12 @@ int lab_memory_write(struct lab_memory *memory, u64 offset, const void *buf, siz
 	if (!range_fits(offset, len, memory->size))
 		return -EINVAL;
 	while (len) {
-		size_t n = piece(offset, len);
+		size_t n = piece(memory, offset, len);
 		void *to = grab(memory, offset);
 
 		if (!to)
 			return -ENOMEM;
-		memcpy(to, buf, n);
+		copy(memory, to, buf, n);
 		lab_memory_used(memory, offset);
 		buf += n;
 		offset += n;
@@ -178,10 +229,10 @@ ssize_t lab_memory_to_user(struct lab_memory *memory, u64 offset, char __user *b
 	if (!range_fits(offset, len, memory->size))
 		return -EINVAL;
 	while (done < len) {
-		size_t n = piece(offset + done, len - done);
+		size_t n = piece(memory, offset + done, len - done);
 		const void *from = peek(memory, offset + done);
 
-		if (from ? copy_to_user(buf + done, from, n) : clear_user(buf + done, n))
+		if (give(memory, buf + done, from, n))
 			return done ?: -EFAULT;
 		done += n;
 		if (fatal_signal_pending(current))
@@ -199,13 +250,13 @@ ssize_t lab_memory_from_user(struct lab_memory *memory, u64 offset, const char _
 	if (!range_fits(offset, len, memory->size))
 		return -EINVAL;
 	while (done < len) {
-		size_t n = piece(offset + done, len - done);
+		size_t n = piece(memory, offset + done, len - done);
 		void *to = grab(memory, offset + done);
 		unsigned long left;
 
 		if (!to)
 			return done ?: -ENOMEM;
-		left = copy_from_user(to, buf + done, n);
+		left = take(memory, to, buf + done, n);
 		lab_memory_used(memory, offset + done);
 		if (left)
 			return done ?: -EFAULT;
@@ -224,7 +275,7 @@ void lab_memory_clear(struct lab_memory *memory)
 
 		if (!bytes || !test_and_clear_bit(at / LAB_CHUNK, memory->used))
 			continue;
-		memset(bytes, 0, LAB_CHUNK);
+		zero(memory, bytes, LAB_CHUNK);
 		cond_resched();
 	}
 }

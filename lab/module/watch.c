@@ -15,6 +15,7 @@
 #define PROBED "vfio_iommu_type1_ioctl"
 
 static atomic64_t maps, unmaps, refused;
+static int last_error;
 static bool watching;
 
 static int on_entry(struct kretprobe_instance *instance, struct pt_regs *regs)
@@ -29,11 +30,14 @@ static int on_entry(struct kretprobe_instance *instance, struct pt_regs *regs)
 static int on_return(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
 	const unsigned int *command = (const unsigned int *)instance->data;
+	long ret = regs_return_value(regs);
 
-	if ((long)regs_return_value(regs) < 0)
+	if (ret < 0) {
+		WRITE_ONCE(last_error, -ret);
 		atomic64_inc(&refused);
-	else
-		atomic64_inc(*command == VFIO_IOMMU_MAP_DMA ? &maps : &unmaps);
+		return 0;
+	}
+	atomic64_inc(*command == VFIO_IOMMU_MAP_DMA ? &maps : &unmaps);
 	return 0;
 }
 
@@ -50,9 +54,9 @@ static int dma_show(struct seq_file *out, void *unused)
 	if (!watching)
 		seq_puts(out, "unknown: " PROBED " cannot be watched\n");
 	else
-		seq_printf(out, "maps %lld\nunmaps %lld\nrefused %lld\nmissed %d\n",
+		seq_printf(out, "maps %lld\nunmaps %lld\nrefused %lld\nlast-error %d\nmissed %d\n",
 			   atomic64_read(&maps), atomic64_read(&unmaps), atomic64_read(&refused),
-			   probe.nmissed);
+			   READ_ONCE(last_error), probe.nmissed);
 	return 0;
 }
 
@@ -61,6 +65,7 @@ static ssize_t dma_write(struct file *file, const char __user *buf, size_t count
 	atomic64_set(&maps, 0);
 	atomic64_set(&unmaps, 0);
 	atomic64_set(&refused, 0);
+	WRITE_ONCE(last_error, 0);
 	return count;
 }
 

@@ -77,7 +77,7 @@ share_packaged_kernel() {
 # host. What it says goes, line by line, to the function TELL and to FOLDER/said.log. A host that
 # vanishes is started once more, and that is reported: a line "REPEATED ...". The status is the
 # script's, messages are in FOLDER/run.error. SHARE_HOST_APPEND and SHARE_HOST_QEMU are more words for
-# the host's kernel and for QEMU.
+# the host's kernel and for QEMU, SHARE_HOST_OPTIONS options of lab/run.sh.
 share_run_host() {
 	share_folder=$1
 	share_limit=$2
@@ -105,8 +105,9 @@ share_host_once() {
 	tee -a "$share_folder/said.log" <"$share_folder/said" | $share_tell &
 	share_teller=$!
 	share_once=0
+	# shellcheck disable=SC2086 # options are words
 	sh lab/run.sh --timeout "$share_limit" --append "${SHARE_HOST_APPEND:-}" \
-		--qemu "${SHARE_HOST_QEMU:-}" "$share_folder" "$@" >"$share_folder/said" \
+		--qemu "${SHARE_HOST_QEMU:-}" ${SHARE_HOST_OPTIONS:-} "$share_folder" "$@" >"$share_folder/said" \
 		2>"$share_folder/run.error" || share_once=$?
 	wait $share_teller
 	return $share_once

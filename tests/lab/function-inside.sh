@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=sh
+# In the emulated host: the guest of function.sh.
+set -eu
+. ./options.sh
+. ./guests.sh
+function=/sys/bus/pci/devices/0000:01:00.0
+debug=/sys/kernel/debug/cxlvm_lab
+
+insmod cxlvm_lab.ko devices=0 generation=5
+echo cxlvm_lab_pci >$function/driver_override
+echo ${function##*/} >/sys/bus/pci/drivers_probe
+ln -s $debug/${function##*/}/memory memory
+guest function $REGION_LIMIT bin/cxlvm run --kernel vmlinuz --initrd both.cpio.gz --memory 256M \
+	--device vfio:${function##*/} --append "$APPEND cxlvm.test=nvme" --trace cxl_locked_hdm
+cat $debug/dma >out/dma
+cat $debug/${function##*/}/counters >out/counters
+dmesg >out/dmesg

@@ -1,0 +1,120 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# An unmodified guest uses a PCI function that the lab's driver offers as a CXL device: its disk, by the
+# NVMe driver of the distribution; then that driver leaves it, the guest's CXL core builds a region, and
+# its memory is used. In an emulated host of its own.
+#
+#   function.sh SHARE-FOLDER        with CXLVM_BUILD set to the folder of builds
+#
+# SHARE-FOLDER is made anew. Speaks TAP.
+set -eu
+cd "$(dirname "$0")/../.."
+. tests/tap.sh
+. tests/lab/options.sh
+. tests/lab/share.sh
+share=$1
+build=${CXLVM_BUILD:-build}
+DIR=$share/out/function
+HOST_LIMIT=900
+good="pages $REGION_PAGES bad 0 first_bad none"
+good_disk="pages 16384 bad 0 first_bad none"
+
+prepare() {
+	share_make "$share" "$build"
+	cp tests/lab/function-inside.sh "$share/"
+	sh lab/guest/mkguest.sh "$share/nvme.cpio.gz" --nvme
+	# the kernel unpacks one behind the other
+	cat "$share/nvme.cpio.gz" "$share/guest.cpio.gz" >"$share/both.cpio.gz"
+	for seed in disk disk_of_guest guest ours; do
+		"$share/bin/pattern" seed >"$share/talk/seed.$seed"
+	done
+	truncate -s 64M "$share/function.img"
+	"$share/bin/pattern" fill "$share/function.img" "$(seed disk)"
+	cat >"$share/talk/function.talk" <<-END
+		expect GUEST nvme
+		expect WAIT seed2
+		run echo PROGRESS the guest reads its disk >>/tmp/progress
+		send $(seed disk)
+		expect CHECK
+		expect WAIT seed1
+		send $(seed disk_of_guest)
+		expect FILLED $(seed disk_of_guest)
+		expect WAIT next
+		run echo PROGRESS the NVMe driver leaves the function, the CXL core builds a region >>/tmp/progress
+		send region
+		expect WAIT seed1
+		send $(seed guest)
+		expect FILLED $(seed guest)
+		expect WAIT seed2
+		run echo PROGRESS the memory of the function is compared and filled anew >>/tmp/progress
+		run bin/pattern check memory $(seed guest) >/tmp/guest/filled || :
+		run bin/pattern fill memory $(seed ours)
+		send $(seed ours)
+		expect CHECK
+		expect WAIT next
+		send poweroff
+	END
+}
+
+seed() {
+	cat "$share/talk/seed.$1"
+}
+
+tell() {
+	while read -r word text; do
+		progress "lab: $word $text"
+	done
+}
+
+run_host() {
+	SHARE_HOST_OPTIONS=--function
+	share_run_host "$share" $HOST_LIMIT tell function-inside.sh >&4 || {
+		cat "$share/run.error"
+		fail "the emulated host failed"
+	}
+}
+
+guest_says() {
+	tr -d '\r\000' <"$DIR/console"
+}
+
+powered_off() {
+	want_equal "exit status" 0 "$(cat "$DIR/status")"
+}
+
+disk_is_read_and_written() {
+	want_equal "the disk as the guest reads it" "CHECK $good_disk" \
+		"$(guest_says | grep -m 1 '^CHECK')"
+	want_equal "the disk as the guest left it" "$good_disk" \
+		"$("$share/bin/pattern" check "$share/function.img" "$(seed disk_of_guest)")"
+}
+
+interrupts_came() {
+	count=$(guest_says | awk '/^INTERRUPT.*nvme0q[1-9]/ { for (i = 3; $i ~ /^[0-9]+$/; i++) n += $i }
+		END { print n + 0 }')
+	[ "$count" -gt 0 ] || fail "no interrupt of a queue was counted"
+}
+
+memory_is_a_region() {
+	want_equal "what the guest wrote, in the function's memory" "$good" "$(cat "$DIR/filled")"
+	want_equal "what was written there, as the guest reads it" "CHECK $good" \
+		"$(guest_says | grep '^CHECK' | tail -n 1)"
+}
+
+host_has_no_complaint() {
+	want_text "its messages" 'cxlvm_lab_pci' "$share/out/dmesg"
+	! grep -nE 'cut here|WARNING|BUG:|Oops|Call Trace|DMAR:.*fault' "$share/out/dmesg" ||
+		fail "the host's messages are in $share/out/dmesg"
+	want_equal "unmaps" "$(sed -n 's/^maps //p' "$share/out/dma")" \
+		"$(sed -n 's/^unmaps //p' "$share/out/dma")"
+}
+
+check "guest, programs and seeds are ready" prepare
+exec 4>&1
+check "the emulated host ran the guest" run_host
+check "the guest powered off" powered_off
+check "its NVMe driver reads and writes the disk by DMA" disk_is_read_and_written
+check "the function's interrupts reach the guest" interrupts_came
+check "the function's memory is a region of the guest" memory_is_a_region
+check "the host has no complaint, and nothing is left mapped" host_has_no_complaint
+tap_end
