@@ -87,9 +87,8 @@ static void print_devices(const struct vm *vm)
 		char text[32];
 
 		if (cxlvm_endpoint_is_plain(device->endpoint)) {
-			printf("  %-8s 0000:%02x:00.0  host bridge %-3u  plain PCI (cxl=off)\n",
-			       device->name, device->bridge->port.assigned.secondary,
-			       device->bridge->uid);
+			printf("  %-8s 0000:%02x:00.0  host bridge %-3u  plain PCI\n", device->name,
+			       device->bridge->port.assigned.secondary, device->bridge->uid);
 			continue;
 		}
 		printf("  %-8s 0000:%02x:00.0  host bridge %-3u %9s  generation %u  %s, %s%s\n",

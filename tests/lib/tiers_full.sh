@@ -99,3 +99,16 @@ tier_docs() {
 	build_default
 	run_tap docs 60 sh tests/lib/docs.sh "$BUILD/default/cli/cxlvm"
 }
+
+tier_vfio() {
+	build_default
+	build_static
+	if ! reason=$(lab_tree); then
+		say "vfio: left out: everything; $reason"
+		skipped=$((skipped + 1))
+		return 0
+	fi
+	say "vfio: devices of a real kernel that misbehave under a guest"
+	run_tap lab/vfio-trials 1500 env CXLVM_BUILD="$BUILD" sh tests/lab/vfio-trials.sh \
+		"$BUILD/lab-vfio-trials"
+}

@@ -1,0 +1,191 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Devices of a real kernel's VFIO that misbehave under a guest: memory that is taken away while the guest
+# writes, resets that are asked for again, that fail, and after which the decoder is another. In an emulated
+# host, on the lab's device in generations 4 to 6.
+#
+#   vfio-trials.sh SHARE-FOLDER        with CXLVM_BUILD set to the folder of builds
+#
+# SHARE-FOLDER is made anew. Speaks TAP.
+set -eu
+cd "$(dirname "$0")/../.."
+. tests/tap.sh
+. tests/lib/plan.sh
+. tests/lab/options.sh
+. tests/lab/judge.sh
+. tests/lab/share.sh
+. tests/lab/talk.sh
+share=$1
+build=${CXLVM_BUILD:-build}
+HOST_LIMIT=1200
+ONES=ffffffffffffffff
+
+# all_of SEED FILE - the guest fills all of its memory, which is then compared in the device
+all_of() {
+	tell 'WAIT seed1' again
+	printf '%s\n' "send $1" "expect FILLED $1" 'expect WAIT seed2' 'send ' 'expect CHECK'
+	host "bin/pattern check /tmp/device-memory $1 >/tmp/guest/$2 || :"
+}
+
+# first words of two pages
+look() {
+	tell DONE access R8 "$WINDOW" R8 "$(sum "$WINDOW" 5000)"
+}
+
+begin() { # FILE
+	printf '%s\n' 'expect WAIT seed1' 'send ' 'expect WAIT seed2' 'send ' 'expect CHECK'
+	all_of "$SEED" "$1"
+	look
+}
+
+# The real Memory Space bit goes off behind the monitor; then the guest's own.
+talk_space() { # INDEX BACK
+	begin first
+	host "sh /tmp/poke $1 memory_space 0"
+	look
+	host "sh /tmp/poke $1 memory_space 1"
+	host "$2"
+	look
+	tell DONE access w2 "$(sum "$CONFIG" 4)" 400 R8 "$WINDOW" w2 "$(sum "$CONFIG" 4)" 406 \
+		R8 "$WINDOW"
+	# while it writes: what is lost meanwhile is lost, and then all is there again
+	tell 'WAIT seed1' again
+	host "{ sleep 0.2; sh /tmp/poke $1 memory_space 0; sleep 0.2; sh /tmp/poke $1 memory_space 1; $2; } &"
+	printf '%s\n' "send $SEED" 'expect FILLED' 'expect WAIT seed2' 'send ' 'expect CHECK'
+	host 'sleep 3'
+	all_of "$SEED" last
+	tell '' poweroff
+}
+
+talk_gate() { # INDEX
+	begin first
+	host "sh /tmp/poke $1 revoke"
+	look
+	host "sh /tmp/poke $1 restore"
+	host 'bin/cxlvm ctl /tmp/control reset vfio0 flr'
+	all_of "$SEED" last
+	host "sh /tmp/poke $1 notify request"
+	host "sh /tmp/poke $1 notify error"
+	tell '' poweroff
+}
+
+# reset_with INDEX QUIRK WANTED - a reset by the operator that ends like this
+reset_with() {
+	host "sh /tmp/poke $1 quirks $2"
+	host "bin/cxlvm ctl /tmp/control reset vfio0 flr >>/tmp/guest/ctl 2>&1 || :"
+	look
+}
+
+talk_resets() { # INDEX
+	begin first
+	host "sh /tmp/poke $1 fail 'reset 1 11 2'"
+	host 'bin/cxlvm ctl /tmp/control reset vfio0 flr'
+	all_of "$SEED" again
+	host "sh /tmp/poke $1 fail 'reset 1 5'"
+	reset_with "$1" ,
+	reset_with "$1" decoder-lost
+	reset_with "$1" size-changes
+	reset_with "$1" ,
+	all_of "$SEED" last
+	tell '' poweroff
+}
+
+prepare() {
+	share_make "$share" "$build"
+	cp tests/lab/vfio-trials-inside.sh "$share/"
+	"$build/default/cli/cxlvm" plan --json --memory 256M --device sim,size=256M >"$share/plan.json"
+	WINDOW=$(printf %x "$(plan_window 0 base <"$share/plan.json")")
+	CONFIG=$(sum "$(at "$share/plan.json" ecam 0)" 100000)
+	SEED=$("$share/bin/pattern" seed)
+	talk_space 0 'bin/cxlvm ctl /tmp/control reset vfio0 flr' >"$share/talk/space-4.talk"
+	talk_space 1 'sleep 3' >"$share/talk/space-5.talk"
+	talk_gate 2 >"$share/talk/gate-6.talk"
+	talk_resets 3 >"$share/talk/resets-5.talk"
+}
+
+tell_progress() {
+	while read -r word text; do
+		progress "lab: $word $text"
+	done
+}
+
+run_host() {
+	share_run_host "$share" $HOST_LIMIT tell_progress vfio-trials-inside.sh >&4 || {
+		cat "$share/run.error"
+		fail "the emulated host failed"
+	}
+}
+
+ended_well() {
+	DIR=$share/out/$1
+	status_is 0
+}
+
+good="pages $REGION_PAGES bad 0 first_bad none"
+
+compared() { # NAME FILE...
+	DIR=$share/out/$1
+	shift
+	for file in "$@"; do
+		want_equal "$file" "$good" "$(cat "$DIR/$file")"
+	done
+}
+
+# looks NAME PATTERN... - what the guest read, in order: "there", "ones", "any", or the words
+looks() {
+	DIR=$share/out/$1
+	shift
+	tr -d '\r' <"$DIR/console" | sed -n 's/^DONE *//p' >"$share/looks"
+	there=$(head -n 1 "$share/looks")
+	n=0
+	for wanted in "$@"; do
+		n=$((n + 1))
+		got=$(sed -n "${n}p" "$share/looks")
+		case $wanted in
+		there) want_equal "look $n" "$there" "$got" ;;
+		ones) want_equal "look $n" "$ONES $ONES" "$got" ;;
+		same) want_equal "look $n" "${there% *} ${there% *}" "$got" ;;
+		any) [ "$got" != "$ONES $ONES" ] || fail "look $n: all ones" ;;
+		esac
+	done
+	want_equal "looks" $n "$(wc -l <"$share/looks")"
+	[ "$there" != "$ONES $ONES" ] || fail "the memory was never there"
+}
+
+event() { # NAME TEXT
+	want_text "event" "^event: $2" "$share/out/$1/monitor"
+}
+
+no_complaint() {
+	want_no_text "the host's messages" 'WARNING:|BUG:|Oops:|Call Trace' "$share/out/dmesg"
+}
+
+check "guests and seeds are ready" prepare
+exec 4>&1
+check "the emulated host ran them" run_host
+for name in space-4 space-5 gate-6 resets-5; do
+	check "$name: the run ends with 0" ended_well $name
+done
+check "Memory Space off behind the monitor, generation 5: ones, and back by itself" \
+	looks space-5 there ones there same
+check "Memory Space off behind the monitor, generation 4: ones, and back" looks space-4 there ones any any
+check "memory is taken away while the guest writes: later all of it is there" \
+	compared space-5 first last
+check "the same, generation 4" compared space-4 first last
+check "Memory Space off: an event says so" event space-5 'memory-unavailable device=vfio0'
+check "and one that it is back" event space-5 'memory-available device=vfio0'
+check "a gate that is closed without a word: ones until a reset" looks gate-6 there ones
+check "and an event" event gate-6 'warning device=vfio0 .*does not answer'
+check "after the reset all of the memory is there" compared gate-6 first last
+check "the kernel wants the device back: an event" event gate-6 'device-requested device=vfio0'
+check "the kernel reports an error: an event" event gate-6 'device-error device=vfio0'
+check "EAGAIN twice: the device is reset all the same" compared resets-5 first again
+check "reset fails, decoder is lost, size changes: ones each time, then back" \
+	looks resets-5 there ones ones ones any
+check "a reset that fails is an event" event resets-5 'reset-failed device=vfio0 error=Input/output error'
+check "a decoder that is lost is an event" event resets-5 'reset-failed device=vfio0.*not committed'
+check "a size that changes is an event, with both" event resets-5 \
+	'reset-failed device=vfio0.*0x20000000.*0x10000000'
+check "after a good reset all of the memory is there" compared resets-5 last
+check "the host's kernel has no complaint" no_complaint
+tap_end
