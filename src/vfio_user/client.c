@@ -241,8 +241,30 @@ static void wait_for(struct cxlvm_server *server, struct vu_channel *channel, bo
 	if (event.events == channel->waits_for)
 		return;
 	/* Modifying what was added cannot fail. */
-	(void)epoll_ctl(server->epoll, EPOLL_CTL_MOD, channel->fd, &event);
+	if (!channel->unwatched)
+		(void)epoll_ctl(server->epoll, EPOLL_CTL_MOD, channel->fd, &event);
 	channel->waits_for = event.events;
+}
+
+void vu_client_unwatch(struct cxlvm_server *server)
+{
+	struct vu_channel *channel = &server->client.main;
+
+	if (vu_client_is_there(&server->client))
+		channel->unwatched = !epoll_ctl(server->epoll, EPOLL_CTL_DEL, channel->fd, NULL);
+}
+
+void vu_client_watch(struct cxlvm_server *server)
+{
+	struct vu_channel *channel = &server->client.main;
+	struct epoll_event event = { .events = channel->waits_for };
+
+	if (!vu_client_is_there(&server->client) || !channel->unwatched)
+		return;
+	channel->unwatched = false;
+	/* Who is not watched would never be answered again. */
+	if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, channel->fd, &event))
+		vu_client_drop(server, "no memory to wait for it");
 }
 
 /*

@@ -198,12 +198,17 @@ int cxlvm_server_linger(struct cxlvm_server *server)
 	uint64_t end = server_now() + SERVER_LINGER_MS;
 	int wait = cxlvm_server_step(server);
 
+	if (wait != -1 || !vu_client_is_there(&server->client))
+		return wait;
+	/* Each message would wake epoll as well, for nobody. */
+	vu_client_unwatch(server);
 	/* Only while the client's messages are all that there is to do. */
 	while (wait == -1 && vu_client_is_there(&server->client) && vu_client_step(server, true)) {
 		wait = finish_step(server);
 		if (server_now() >= end)
 			break;
 	}
+	vu_client_watch(server);
 	return wait;
 }
 

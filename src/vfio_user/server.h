@@ -38,7 +38,8 @@ struct vu_channel {
 	int fd; /* -1: none */
 	struct vu_stream stream;
 	struct vu_output output;
-	uint32_t waits_for; /* what epoll was told */
+	uint32_t waits_for; /* what epoll was told, or is to be told */
+	bool unwatched;     /* epoll does not know it: linger waits for it alone */
 };
 
 struct vu_client {
@@ -102,6 +103,9 @@ int vu_client_open(struct cxlvm_server *server, int fd);
  * when something came.
  */
 bool vu_client_step(struct cxlvm_server *server, bool wait);
+/* Epoll does not wait for the main socket, and does again: its caller waits in vu_client_step. */
+void vu_client_unwatch(struct cxlvm_server *server);
+void vu_client_watch(struct cxlvm_server *server);
 /* Drop it, and all that it left, with a reason for the event. */
 void vu_client_drop(struct cxlvm_server *server, const char *reason);
 /* A twin socket: the end that the client gets, or a negative errno. */

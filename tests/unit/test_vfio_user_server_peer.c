@@ -9,10 +9,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -390,6 +392,33 @@ static void vu_server_linger_ends_by_itself(void **state)
 	rig_finish(&rig);
 }
 
+static bool fail_adds;
+
+/* Of the C library: what it gives for a new descriptor when the user watches too many. */
+int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	if (op == EPOLL_CTL_ADD && fail_adds) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+/* Whom nobody would be woken for again is sent away; the next client is served. */
+static void vu_server_linger_drops_whom_it_cannot_watch_again(void **state)
+{
+	(void)state;
+	rig_start(&rig);
+	fail_adds = true;
+	assert_int_equal(cxlvm_server_linger(rig.server), -1);
+	fail_adds = false;
+	assert_int_equal(rig.left, 1);
+	rig_leave(&rig);
+	rig_agree(&rig, "");
+	assert_int_equal(rig_call(&rig, RIG_RESET, NULL, 0), 0);
+	rig_finish(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +426,7 @@ int main(void)
 		cmocka_unit_test(vu_server_linger_answers_what_follows_and_returns),
 		cmocka_unit_test(vu_server_linger_does_not_wait_while_the_engine_copies),
 		cmocka_unit_test(vu_server_linger_ends_by_itself),
+		cmocka_unit_test(vu_server_linger_drops_whom_it_cannot_watch_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
