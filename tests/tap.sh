@@ -7,6 +7,7 @@
 #                                 "set -e"; it passes with status 0, otherwise its output is shown
 #   skip NAME REASON              a test that cannot run here, and why
 #   note TEXT                     a comment in the output
+#   tap_take FILE                 results of other tests, as TAP among other lines, numbered anew
 #   progress TEXT                 what is going on, for whoever is waiting
 #   tap_end                       prints the plan; the status is 1 if a test failed
 #
@@ -66,6 +67,18 @@ check() {
 skip() {
 	tap_n=$((tap_n + 1))
 	printf 'ok %d - %s # SKIP %s\n' "$tap_n" "$1" "$2"
+}
+
+tap_take() {
+	while IFS= read -r tap_line; do
+		case $tap_line in
+		'ok '* | 'not ok '*)
+			[ "${tap_line%%ok *}" = "" ] || tap_failed=$((tap_failed + 1))
+			tap_result "${tap_line%%ok *}ok" "${tap_line#* - }"
+			;;
+		'# '*) printf '%s\n' "$tap_line" ;;
+		esac
+	done <"$1"
 }
 
 tap_end() {

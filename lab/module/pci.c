@@ -154,6 +154,30 @@ static long ioctl(struct vfio_device *vdev, unsigned int command, unsigned long 
 	}
 }
 
+/* As dma-buf the device memory is what it is, a BAR: for VFIO the request names that. */
+static int dma_buf(struct lab_pci *one, u32 flags, struct vfio_device_feature_dma_buf __user *arg,
+		   size_t argsz)
+{
+	u32 region;
+	int ret;
+
+	if (one->lab.shape.facts.generation < 5)
+		return -ENOTTY;
+	if (!(flags & VFIO_DEVICE_FEATURE_GET))
+		return vfio_pci_core_ioctl_feature(&one->core.vdev, flags, (void __user *)arg,
+						   argsz);
+	if (argsz < sizeof(*arg) || get_user(region, &arg->region_index))
+		return argsz < sizeof(*arg) ? -EINVAL : -EFAULT;
+	if (region != SHAPE_REGION_MEMORY)
+		return -EINVAL;
+	if (put_user(LAB_PCI_MEMORY_BAR, &arg->region_index))
+		return -EFAULT;
+	ret = vfio_pci_core_ioctl_feature(&one->core.vdev, flags, (void __user *)arg, argsz);
+	if (put_user(region, &arg->region_index) && ret < 0)
+		ret = -EFAULT;
+	return ret;
+}
+
 /* Generation 5 keeps its device awake. */
 static int feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t argsz)
 {
@@ -169,6 +193,8 @@ static int feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t
 		if (one->lab.shape.facts.generation == 5)
 			return -ENOTTY;
 		break;
+	case VFIO_DEVICE_FEATURE_DMA_BUF:
+		return dma_buf(one, flags, arg, argsz);
 	default:
 		break;
 	}

@@ -10,6 +10,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/tap.sh
+. tests/lab/share.sh
 share=$1
 HOST_LIMIT=600
 # physical memory that the emulated host leaves alone
@@ -18,8 +19,7 @@ RANGE=0x40000000
 prepare() {
 	rm -rf "$share"
 	mkdir -p "$share/out"
-	gcc -std=gnu11 -O2 -Wall -Wextra -static -pthread -Isrc -Iinclude -o "$share/selftest" \
-		tests/lab/selftest/*.c
+	share_selftest "$share"
 	cp tests/lab/selftest-inside.sh "$share/"
 	cp "$(sh lab/module.sh)" "$share/cxlvm_lab.ko"
 }
@@ -60,16 +60,7 @@ module_was_loaded_and_gone() {
 progress "lab: six devices, one of each generation, in an emulated host"
 check "selftest program and module are ready" prepare
 check "the emulated host ran them" run_host
-# the tests of the program, numbered anew
-while IFS= read -r line; do
-	case $line in
-	'ok '* | 'not ok '*)
-		[ "${line%%ok *}" = "" ] || tap_failed=$((tap_failed + 1))
-		tap_result "${line%%ok *}ok" "${line#* - }"
-		;;
-	'# '*) printf '%s\n' "$line" ;;
-	esac
-done <"$share/said.log"
+tap_take "$share/said.log"
 check "all generations came to an end" all_generations_came_to_an_end
 check "the kernel has no complaint" kernel_has_no_complaint
 check "maps and unmaps are even, by the kernel's count" maps_and_unmaps_are_even

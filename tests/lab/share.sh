@@ -19,6 +19,12 @@ share_make() {
 	cp "$(sh lab/module.sh)" "$1/cxlvm_lab.ko"
 }
 
+# share_selftest FOLDER - the program with the checks of the kernel's selftests
+share_selftest() {
+	gcc -std=gnu11 -O2 -Wall -Wextra -static -pthread -Isrc -Iinclude -o "$1/selftest" \
+		tests/lab/selftest/*.c
+}
+
 # share_talk_region FOLDER NAME - a conversation in two boots of one guest: it fills the memory with
 # a seed, which is looked for in the memory's backing; the backing is filled with another, which
 # the guest looks for. All seeds are drawn here, outside of all machines, and kept in

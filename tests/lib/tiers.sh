@@ -54,11 +54,7 @@ tier_monitor() {
 
 tier_interop() {
 	build_default
-	if ! reason=$(lab_tree); then
-		say "interop: left out: everything; $reason"
-		skipped=$((skipped + 1))
-		return 0
-	fi
+	need_lab interop || return 0
 	run_tap interop/tables 300 sh tests/interop/tables.sh "$BUILD/default"
 	say "interop: packaged QEMU with a server that is built with ASan and UBSan"
 	configure_in asan -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
@@ -73,11 +69,7 @@ tier_interop() {
 tier_lab() {
 	build_default
 	build_static
-	if ! reason=$(lab_tree); then
-		say "lab: left out: everything; $reason"
-		skipped=$((skipped + 1))
-		return 0
-	fi
+	need_lab lab || return 0
 	share=$BUILD/lab-run
 	export CXLVM_BUILD="$BUILD"
 	run_tap lab/boot 3700 sh tests/lab/boot.sh "$share"
@@ -108,6 +100,16 @@ lab_tree() {
 		return 1
 	fi
 	sh lab/tree.sh >/dev/null
+}
+
+# need_lab TIER - false if the emulated host cannot be had, and says what is left out
+need_lab() {
+	if reason=$(lab_tree); then
+		return 0
+	fi
+	say "$1: left out: everything; $reason"
+	skipped=$((skipped + 1))
+	return 1
 }
 
 # run_tier NAME - one tier with a line of its own; its counts are added to the total

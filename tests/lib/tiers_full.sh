@@ -103,12 +103,18 @@ tier_docs() {
 tier_vfio() {
 	build_default
 	build_static
-	if ! reason=$(lab_tree); then
-		say "vfio: left out: everything; $reason"
-		skipped=$((skipped + 1))
-		return 0
-	fi
+	need_lab vfio || return 0
 	say "vfio: devices of a real kernel that misbehave under a guest"
 	run_tap lab/vfio-trials 1500 env CXLVM_BUILD="$BUILD" sh tests/lab/vfio-trials.sh \
 		"$BUILD/lab-vfio-trials"
+}
+
+# What needs a kernel that no distribution packages.
+tier_iommufd() {
+	build_default
+	build_static
+	need_lab iommufd || return 0
+	say "iommufd: devices of a kernel with iommufd; the first time it is built, for 10 minutes"
+	run_tap lab/iommufd 6000 env CXLVM_BUILD="$BUILD" sh tests/lab/iommufd.sh "$BUILD/lab-iommufd"
+	say "iommufd: left out: hardware; type1 is covered by the lab tier"
 }

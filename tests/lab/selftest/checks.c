@@ -146,33 +146,60 @@ static void check_huge(struct session *session)
 	munmap(room, 2 * MIB_2);
 }
 
+#define REACH_IOVA ((uint64_t)1 << 32)
+
+/* Generations 5 and 6: as dma-buf, which an iommufd takes; a reset ends it, a new one is as good. */
+static void check_dma_buf(struct session *session)
+{
+	const char *name = "memory as dma-buf is mapped for the device's own accesses";
+	int fd, other = -1, ret = device_dma_buf(session, session->memory.index, 2 * MIB_2, &fd);
+
+	if (!session->is_function) {
+		skip(name, "a device without hardware has no dma-buf");
+		return;
+	}
+	if (!ret)
+		ret = space_map_dma_buf(session, fd, REACH_IOVA, 2 * MIB_2);
+	result(!ret, name, "%s", strerror(ret));
+	if (ret)
+		return;
+	ret = ioctl(session->device, VFIO_DEVICE_RESET) ? errno : 0;
+	result(!ret && !space_unmap(session, REACH_IOVA, 2 * MIB_2),
+	       "it can be unmapped after a reset", "reset: %s", strerror(ret));
+	close(fd);
+	ret = device_dma_buf(session, session->memory.index, 2 * MIB_2, &fd);
+	if (!ret)
+		ret = space_map_dma_buf(session, fd, REACH_IOVA, 2 * MIB_2);
+	result(!ret && !space_unmap(session, REACH_IOVA, 2 * MIB_2),
+	       "after it a new dma-buf is mapped", "%s", strerror(ret));
+	close(fd);
+	ret = device_dma_buf(session, session->regs.index, 4096, &other);
+	result(ret == EINVAL, "the register region has no dma-buf", "%s", strerror(ret));
+}
+
 /* The device reaches device memory that is mapped at an I/O virtual address. */
 static void check_reach(struct session *session, uint8_t *address)
 {
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.vaddr = (uintptr_t)address,
-		.iova = (uint64_t)1 << 32,
-		.size = PAGE,
-	};
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap),
-		.iova = map.iova,
-		.size = map.size,
-	};
+	int ret;
 
-	if (of_generation(session, "56")) {
+	if (of_generation(session, "56") && session->wants_iommufd)
+		check_dma_buf(session);
+	else if (of_generation(session, "56"))
 		skip("memory as dma-buf is mapped for the device's own accesses",
 		     "needs iommufd: ./dev lab kernel");
-		return;
-	}
 	if (!of_generation(session, "4"))
 		return;
-	result(!ioctl(session->container, VFIO_IOMMU_MAP_DMA, &map) &&
-		       !ioctl(session->container, VFIO_IOMMU_UNMAP_DMA, &unmap),
-	       "mapped memory is mapped for the device's own accesses, by its address", "%s",
-	       strerror(errno));
+	ret = space_map(session, address, REACH_IOVA, PAGE);
+	if (session->wants_iommufd && session->is_function) {
+		/* DMA-8: it has no pages that could be pinned. */
+		result(ret == EFAULT, "an iommufd refuses mapped memory by its address", "%s",
+		       strerror(ret));
+		return;
+	}
+	if (!ret)
+		ret = space_unmap(session, REACH_IOVA, PAGE);
+	result(!ret, "mapped memory is mapped for the device's own accesses, by its address", "%s",
+	       strerror(ret));
 }
 
 void check_memory(struct session *session)

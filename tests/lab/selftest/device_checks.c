@@ -62,27 +62,19 @@ static uint32_t copy(const struct session *session, uint32_t direction, uint32_t
 
 static void check_dma(struct session *session, int eventfd)
 {
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.iova = IOVA,
-		.size = 4 * PAGE,
-	};
-	struct vfio_iommu_type1_dma_unmap unmap = { .argsz = sizeof(unmap),
-						    .iova = IOVA,
-						    .size = 4 * PAGE };
 	uint8_t *ram =
 		mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	uint8_t seen[2 * PAGE];
 	uint32_t status;
+	int ret;
 
 	if (ram == MAP_FAILED)
 		bail_out("no memory");
 	for (size_t i = 0; i < 2 * PAGE; i++)
 		ram[i] = (uint8_t)(i * 7 + (i >> 8));
-	map.vaddr = (uintptr_t)ram;
-	if (ioctl(session->container, VFIO_IOMMU_MAP_DMA, &map))
-		bail_out("DMA map: %s", strerror(errno));
+	ret = space_map(session, ram, IOVA, 4 * PAGE);
+	if (ret)
+		bail_out("DMA map: %s", strerror(ret));
 	write_number(session, &session->config, PCI_COMMAND_AT, 2, COMMAND_SPACE | COMMAND_MASTER);
 	status = copy(session, 0, IOVA, 0x3000, eventfd);
 	debug_memory(session, 0x3000, seen, sizeof(seen), false);
@@ -92,7 +84,7 @@ static void check_dma(struct session *session, int eventfd)
 	status = copy(session, 1, 0x3000, IOVA + 2 * PAGE, eventfd);
 	result(status == STATUS_DONE && !memcmp(ram, ram + 2 * PAGE, 2 * PAGE),
 	       "the device copies to guest memory", "status 0x%x", status);
-	ioctl(session->container, VFIO_IOMMU_UNMAP_DMA, &unmap);
+	(void)space_unmap(session, IOVA, 4 * PAGE);
 	status = copy(session, 0, IOVA, 0x3000, eventfd);
 	result(status == STATUS_DMA_FAILED, "after the unmap it cannot", "status 0x%x", status);
 	munmap(ram, 4 * PAGE);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- *   selftest SYSFS-PATH GENERATION [DEBUGFS-FOLDER [NAME]]
+ *   selftest [--iommufd] SYSFS-PATH GENERATION [DEBUGFS-FOLDER [NAME]]
  *
  * Makes all checks of the kernel's selftests that this generation has, on one device that nobody else
- * uses. With the folder of the lab's device in debugfs it also looks from the device's side. The
+ * uses: by its group, or with --iommufd by its character device. With the folder of the lab's device in debugfs it also looks from the device's side. The
  * names of its tests begin with NAME. Speaks TAP.
  */
 #include <stdio.h>
@@ -15,11 +15,16 @@
 int main(int argc, char **argv)
 {
 	struct session session = { .device = -1 };
-
 	char about[32];
 
+	if (argc > 1 && !strcmp(argv[1], "--iommufd")) {
+		session.wants_iommufd = true;
+		argv++;
+		argc--;
+	}
 	if (argc < 3 || argc > 5) {
-		fprintf(stderr, "usage: selftest SYSFS-PATH GENERATION [DEBUGFS-FOLDER [NAME]]\n");
+		fprintf(stderr,
+			"usage: selftest [--iommufd] SYSFS-PATH GENERATION [DEBUGFS-FOLDER [NAME]]\n");
 		return 2;
 	}
 	session.path = argv[1];

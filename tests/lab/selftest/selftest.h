@@ -60,7 +60,11 @@ struct session {
 	const char *path;  /* of the device in sysfs */
 	const char *debug; /* its folder in debugfs; NULL: it is not the lab's */
 	unsigned int generation;
-	int container, group, device;
+	bool wants_iommufd;
+	int container, group; /* without iommufd */
+	int iommufd;          /* with it */
+	uint32_t ioas;
+	int device;
 	bool is_function; /* a real PCI function, with memory in a BAR, not the software device alone */
 	uint32_t flags, n_regions, n_irqs;
 	uint32_t cap_size; /* of device capability 6, 0: there is none */
@@ -99,6 +103,15 @@ bool is_unreachable(const volatile uint8_t *address);
 void debug_write(const struct session *session, const char *file, const char *text);
 void debug_memory(const struct session *session, uint64_t at, void *buf, size_t len, bool write);
 long debug_counter(const struct session *session, const char *name);
+
+/* space.c. 0 or errno. Opening ends the program when it fails. */
+void space_open(struct session *session);
+int space_open_device(const struct session *session);
+int space_map(const struct session *session, const void *address, uint64_t iova, uint64_t size);
+int space_unmap(const struct session *session, uint64_t iova, uint64_t size);
+int space_map_dma_buf(const struct session *session, int fd, uint64_t iova, uint64_t size);
+/* The first bytes of a region as dma-buf. */
+int device_dma_buf(const struct session *session, uint32_t region, uint64_t size, int *fd);
 
 /* checks.c, device_checks.c: the groups of checks. */
 void check_discovery(struct session *session);

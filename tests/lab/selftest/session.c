@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <limits.h>
 #include <linux/vfio.h>
 #include <setjmp.h>
@@ -160,12 +159,8 @@ static uint32_t find_hdm(const struct session *session)
 void session_open_device(struct session *session)
 {
 	struct region engine;
-	char copy[PATH_MAX];
 
-	snprintf(copy, sizeof(copy), "%s", session->path);
-	session->device = ioctl(session->group, VFIO_GROUP_GET_DEVICE_FD, basename(copy));
-	if (session->device < 0)
-		bail_out("%s: %s", session->path, strerror(errno));
+	session->device = space_open_device(session);
 	get_info(session);
 	session->regs = session->memory = (struct region){ 0 };
 	for (uint32_t i = UAPI_REGION_INDEX_DYNAMIC; i < session->n_regions; i++) {
@@ -205,26 +200,7 @@ void session_close_device(struct session *session)
 
 void session_open(struct session *session)
 {
-	struct vfio_group_status status = { .argsz = sizeof(status) };
-	char link[PATH_MAX], target[PATH_MAX], group[PATH_MAX];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "%s/iommu_group", session->path);
-	n = readlink(link, target, sizeof(target) - 1);
-	if (n < 0)
-		bail_out("%s: %s", link, strerror(errno));
-	target[n] = 0;
-	snprintf(group, sizeof(group), "/dev/vfio/%s", basename(target));
-	session->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	session->group = open(group, O_RDWR | O_CLOEXEC);
-	if (session->container < 0 || session->group < 0)
-		bail_out("%s: %s", group, strerror(errno));
-	if (ioctl(session->group, VFIO_GROUP_GET_STATUS, &status) ||
-	    !(status.flags & VFIO_GROUP_FLAGS_VIABLE))
-		bail_out("%s is not viable", group);
-	if (ioctl(session->group, VFIO_GROUP_SET_CONTAINER, &session->container) ||
-	    ioctl(session->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
-		bail_out("%s: container: %s", group, strerror(errno));
+	space_open(session);
 	session_open_device(session);
 }
 
