@@ -68,18 +68,7 @@ logged() {
 }
 
 fetch() {
-	mirror=$(mirror_uri)
-	mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-	printf 'deb %s %s main\n' "$mirror" "$LAB_SUITE-backports" >"$work/sources.list"
-	apt-config dump --no-empty Acquire >"$work/apt.conf"
-	cat >>"$work/apt.conf" <<-END
-		Dir::Etc::sourcelist "/mnt/work/sources.list";
-		Dir::Etc::sourceparts "-";
-		Dir::State::lists "/mnt/work/lists";
-		Dir::Cache "/mnt/work/cache";
-		Acquire::Languages "none";
-		APT::Sandbox::User "root";
-	END
+	apt_state "$work" "$LAB_SUITE-backports"
 	logged fetch in_tree -b "$work:/mnt/work" sh -c "$FETCH" fetch "${KVER%%.*}.$minor"
 }
 
@@ -124,7 +113,7 @@ esac
 [ $# -le 1 ] || usage_error "too many arguments"
 
 need_tree
-out=$TREE/kernel-$(cat "$LAB_DIR/kernel.config" "$0" "$TREE/kver" | short_hash)
+out=$TREE/kernel-$({ cat "$LAB_DIR/kernel.config" "$TREE/kver" && echo "$CONFIGURE$MAKE"; } | short_hash)
 work=$out.part
 if [ ! -d "$out" ]; then
 	[ "${1:-}" != --path ] || die "it is not built yet; build it with: $0"
