@@ -263,6 +263,7 @@ static void find(struct search *search)
 			find_in_file(search, line);
 		}
 	}
+	search->place = NULL;
 	printf("SEARCHED %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", search->places, search->bytes,
 	       search->hits);
 }

@@ -243,12 +243,14 @@ int cxlvm_server_poison(struct cxlvm_server *server, struct cxlvm_dpa dpa, uint6
 	if (!size || !range_fits(dpa.value, size, server->memory.size))
 		return -EINVAL;
 	there = find_poison(server, dpa.value, size);
-	if (!on && !there)
-		return -ENOENT;
-	if (!on)
+	if (!on) {
+		if (!there)
+			return -ENOENT;
 		*there = server->poison[--server->n_poison];
+		return 0;
+	}
 	/* Twice is once: it goes when it is taken away. */
-	if (!on || there)
+	if (there)
 		return 0;
 	if (server->n_poison == CXLVM_SERVER_POISON_MAX)
 		return -ENOSPC;

@@ -33,7 +33,7 @@ complaints() {
 tidy() {
 	[ -n "$(sources)" ] || fail "no sources"
 	sources | xargs -n 4 -P "$(nproc)" clang-tidy --quiet -p "$build" \
-		--extra-arg=-DCXLVM_ANALYZE "--extra-arg=-I$PWD/src" >"$tap_out.tidy" 2>&1 || :
+		--extra-arg=-DCXLVM_ANALYZE "--extra-arg=-I$PWD/src" "--extra-arg=-I$PWD/lab" >"$tap_out.tidy" 2>&1 || :
 	complaints "$tap_out.tidy" '(warning|error):|^Error'
 }
 
@@ -42,7 +42,7 @@ cpp_check() {
 		--project="$build/compile_commands.json" -DCXLVM_ANALYZE --suppressions-list=.cppcheck \
 		--suppress='*:*/build/*' --error-exitcode=1 2>&1
 	cppcheck --enable=warning,performance,portability --quiet --std=c11 --error-exitcode=1 \
-		--suppressions-list=.cppcheck -Isrc -Iinclude $(lab_sources)
+		--suppressions-list=.cppcheck -Isrc -Iinclude -Ilab $(lab_sources)
 }
 
 # gcc loses sight of what the elements of an array own when the index is a variable: it says that

@@ -99,6 +99,7 @@ static void send_with_fds(int fd, const void *bytes, size_t size, unsigned int n
 		msg.msg_control = control;
 		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
 		cmsg = CMSG_FIRSTHDR(&msg);
+		assert_non_null(cmsg);
 		cmsg->cmsg_level = SOL_SOCKET;
 		cmsg->cmsg_type = SCM_RIGHTS;
 		cmsg->cmsg_len = CMSG_LEN(n * sizeof(int));

@@ -254,11 +254,10 @@ static void client10_requests_are_checked(void **state)
 		if (!asked[i].error)
 			assert_memory_equal(reply.payload, bytes + 16, 16);
 		if (data) {
-			const uint8_t *from = asked[i].address >= 0x20000
-						      ? rom
-						      : ram + (asked[i].address - 0x10000);
+			const uint8_t *memory = asked[i].address >= 0x20000 ? rom : ram;
 
-			assert_memory_equal(reply.payload + 16, from, 16);
+			assert_memory_equal(reply.payload + 16, memory + asked[i].address % PAGE,
+					    16);
 		}
 	}
 	for (unsigned int i = 0; i < 16; i++)

@@ -56,7 +56,7 @@ static int client_connect(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	strcpy(address.sun_path, rig.path);
+	memcpy(address.sun_path, rig.path, sizeof(rig.path));
 	must(!connect(fd, (struct sockaddr *)&address, sizeof(address)));
 	return fd;
 }
