@@ -348,6 +348,8 @@ static void dma1_dma6_device_memory_as_dma_buf_on_iommufd(void **state)
 	assert_int_equal(transport.ops->dma_buf(transport.device, 9, 0, MOCK_PAGE), -ENOTTY);
 	mock.feature_error = EINVAL;
 	assert_int_equal(transport.ops->dma_buf(transport.device, 9, 0, MOCK_PAGE), -ENOTTY);
+	mock.feature_error = ENODEV;
+	assert_int_equal(transport.ops->dma_buf(transport.device, 9, 0, MOCK_PAGE), -ENOTTY);
 	mock.feature_error = EIO;
 	assert_int_equal(transport.ops->dma_buf(transport.device, 9, 0, MOCK_PAGE), -EIO);
 	end();

@@ -198,8 +198,8 @@ static int device_dma_buf(void *opaque, uint32_t index, uint64_t offset, uint64_
 	put_le64(feature + UAPI_DMA_BUF_OFFSET, offset);
 	put_le64(feature + UAPI_DMA_BUF_LENGTH, size);
 	ret = kernel_ioctl(device->fd, UAPI_DEVICE_FEATURE, feature);
-	/* A kernel that has the feature for BARs, but not for this region. */
-	return ret == -EINVAL ? -ENOTTY : ret;
+	/* A kernel that has the feature for BARs, but not for this region: Linux says ENODEV. */
+	return ret == -EINVAL || ret == -ENODEV ? -ENOTTY : ret;
 }
 
 const struct cxlvm_device_ops kernel_device_ops = {
