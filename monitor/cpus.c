@@ -27,6 +27,7 @@ int cpus_init(struct cpus *cpus, struct cxlvm_error *err)
 	memset(cpus, 0, sizeof(*cpus));
 	pthread_mutex_init(&cpus->lock, NULL);
 	pthread_cond_init(&cpus->resumed, NULL);
+	pthread_mutex_init(&cpus->faults_lock, NULL);
 	cpus->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (cpus->event < 0)
 		return cxlvm_error_set(err, -errno, "no eventfd for the virtual CPUs: %s",
@@ -38,6 +39,7 @@ void cpus_finish(struct cpus *cpus)
 {
 	if (cpus->event >= 0)
 		close(cpus->event);
+	pthread_mutex_destroy(&cpus->faults_lock);
 	pthread_cond_destroy(&cpus->resumed);
 	pthread_mutex_destroy(&cpus->lock);
 }
@@ -112,14 +114,56 @@ static bool give_up_memory(struct vm *vm)
 	return disabled;
 }
 
+/* BARs, which lose nothing by it: a guest that puts its device into low power makes them fault. */
+static bool forward_bars(struct vm *vm)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < vm->n_devices; i++) {
+		struct device *device = &vm->devices[i];
+
+		pthread_mutex_lock(&device->lock);
+		any |= bar_maps_forward(device);
+		pthread_mutex_unlock(&device->lock);
+	}
+	return any;
+}
+
+/* Faults of one vCPU in a row. */
+struct faults {
+	unsigned int n;
+	unsigned int taken; /* before the first of them */
+};
+
+/* False: there is nothing left that could fault. What another vCPU has taken counts. */
+static bool take_something(struct vm *vm, const struct faults *faults)
+{
+	struct cpus *cpus = &vm->cpus;
+	bool taken;
+
+	pthread_mutex_lock(&cpus->faults_lock);
+	taken = atomic_load(&cpus->taken) != faults->taken;
+	if (!taken && (forward_bars(vm) || give_up_memory(vm))) {
+		atomic_fetch_add(&cpus->taken, 1);
+		taken = true;
+	}
+	pthread_mutex_unlock(&cpus->faults_lock);
+	return taken;
+}
+
 /* MAP-5: a map was taken away, the guest goes on and reads all ones. */
-static void memory_fault(struct vcpu *vcpu, unsigned int *faults)
+static void memory_fault(struct vcpu *vcpu, struct faults *faults)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 
-	if (recheck_devices(vcpu->vm) || (++*faults == FAULTS_MAX && give_up_memory(vcpu->vm))) {
-		*faults = 0;
-	} else if (*faults == FAULTS_MAX) {
+	if (!faults->n)
+		faults->taken = atomic_load(&vcpu->vm->cpus.taken);
+	if (recheck_devices(vcpu->vm)) {
+		faults->n = 0;
+	} else if (++faults->n == FAULTS_MAX) {
+		faults->n = 0;
+		if (take_something(vcpu->vm, faults))
+			return;
 		cxlvm_error_set(&err, -EFAULT,
 				"the guest touches memory that does not answer, and every device "
 				"says that its memory does");
@@ -131,7 +175,7 @@ static void *vcpu_thread(void *argument)
 {
 	struct vcpu *vcpu = argument;
 	struct vm *vm = vcpu->vm;
-	unsigned int faults = 0;
+	struct faults faults = { .n = 0 };
 	bool go_on = park(vcpu);
 
 	while (go_on) {
@@ -139,7 +183,7 @@ static void *vcpu_thread(void *argument)
 		enum vcpu_exit why = vcpu_enter(vcpu, &err);
 
 		if (why != VCPU_FAULT)
-			faults = 0;
+			faults.n = 0;
 		switch (why) {
 		case VCPU_CONTINUE:
 			break;

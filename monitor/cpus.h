@@ -28,7 +28,7 @@ struct cpu_request {
 };
 
 struct cpus {
-	pthread_mutex_t lock; /* all below but pause */
+	pthread_mutex_t lock; /* all up to event, but pause */
 	pthread_cond_t resumed;
 	atomic_bool pause;
 	bool ending;
@@ -36,6 +36,10 @@ struct cpus {
 	unsigned int n_parked;
 	struct cpu_request request;
 	int event; /* eventfd: a request came, or all are parked */
+
+	/* Memory that faulted and was taken away without anybody knowing why: how often. */
+	pthread_mutex_t faults_lock; /* one vCPU takes at a time; before the locks of devices */
+	atomic_uint taken;
 };
 
 /* -errno; cpus_finish either way. */

@@ -7,6 +7,7 @@
 
 #include "bar_map.h"
 #include "device.h"
+#include "host_bridge.h"
 #include "util.h"
 #include "vm.h"
 
@@ -52,9 +53,9 @@ static int add_map(struct device *device, uint32_t bar, uint64_t offset, uint64_
 	if (!maps)
 		return cxlvm_error_set(err, -ENOMEM, "%s: no memory", device->name);
 	pci->maps = maps;
-	slot = kvm_slot_alloc(&device->vm->kvm, err);
+	slot = kvm_slot_alloc(&device->vm->kvm, NULL);
 	if (slot < 0)
-		return slot;
+		return 0;
 	map.slot = (unsigned int)slot;
 	if (device->transport.ops->map(device->transport.device, &request, &map.address)) {
 		/* The kernel says that it can be mapped, and does not: forwarded. */
@@ -192,7 +193,7 @@ static void unmap_dma(struct device *device, struct bar_map *map)
 
 static void set_slot(struct device *device, struct bar_map *map, bool on, struct cxlvm_gpa guest)
 {
-	/* Where KVM does not take it, over RAM for one, accesses are forwarded. */
+	/* Where KVM does not take it, over another BAR for one, accesses are forwarded. */
 	int code =
 		kvm_slot_set(&device->vm->kvm, map->slot, guest, on ? map->size : 0, map->address);
 
@@ -202,6 +203,19 @@ static void set_slot(struct device *device, struct bar_map *map, bool on, struct
 	map->guest = guest;
 	if (map->enabled)
 		map_dma(device, map);
+}
+
+static bool is_inside(uint64_t first, uint64_t size, struct cxlvm_gpa base, uint64_t base_size)
+{
+	return first >= base.value && size <= base_size && first - base.value <= base_size - size;
+}
+
+static bool may_have_slot(const struct device *device, uint64_t first, uint64_t size)
+{
+	const struct pci_host_bridge *bridge = device->bridge;
+
+	return is_inside(first, size, bridge->mmio32, bridge->mmio32_size) ||
+	       is_inside(first, size, bridge->mmio64, bridge->mmio64_size);
 }
 
 void bar_maps_follow(struct device *device)
@@ -220,9 +234,24 @@ void bar_maps_follow(struct device *device)
 		struct bar_map *map = &pci->maps[i];
 		uint64_t guest = pci->bars[map->bar].guest + map->offset;
 
-		if (!map->enabled && (guest + (map->size - 1)) >> device->vm->phys_bits == 0)
+		if (!map->enabled && may_have_slot(device, guest, map->size))
 			set_slot(device, map, true, (struct cxlvm_gpa){ guest });
 	}
+}
+
+bool bar_maps_forward(struct device *device)
+{
+	struct pci_endpoint *pci = &device->pci;
+	bool any = false;
+
+	for (size_t i = 0; i < pci->n_maps; i++) {
+		struct bar_map *map = &pci->maps[i];
+
+		any = any || map->enabled;
+		if (map->enabled)
+			set_slot(device, map, false, map->guest);
+	}
+	return any;
 }
 
 void bar_maps_finish(struct device *device)

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Parts of BARs as memory slots: where a guest may put them, and what happens when they do not
+ * answer. KVM, the device and the vCPUs are played by the test (the linker's --wrap).
+ */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+/* The doubles have a vm.h too. */
+#include "../../monitor/vm.h"
+#include "device.h"
+#include "pci/host_bridge.h"
+#include "test.h"
+
+#define VCPUS     2
+#define BAR_SIZE  0x10000u
+#define MMIO32    0xc0000000u
+#define MMIO64    0x8000000000u
+#define MMIO_SIZE 0x1000000u
+/* What cpus.c allows before it takes something away. */
+#define FAULTS    100
+
+static struct {
+	struct vm vm;
+	struct device device;
+	struct pci_host_bridge bridge;
+	struct kvm_run run[VCPUS];
+	struct vcpu vcpus[VCPUS];
+	uint8_t memory[BAR_SIZE];
+
+	/* What KVM has. */
+	_Atomic uint64_t slot_base, slot_size;
+	unsigned int n_dma;
+	uint32_t flags; /* of the BAR: what region info says */
+
+	/* What does not answer. */
+	atomic_bool bar_broken, memory_broken;
+	unsigned int n_given_up;
+	atomic_uint n_faults[VCPUS];
+	atomic_uint n_went_on;
+	pthread_barrier_t together;
+} rig;
+
+int __wrap_kvm_slot_set(const struct kvm *kvm, unsigned int slot, struct cxlvm_gpa base,
+			uint64_t size, void *address);
+int __wrap_cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep);
+size_t __wrap_cxlvm_endpoint_memory_areas(const struct cxlvm_endpoint *ep,
+					  struct cxlvm_memory_area *areas, size_t n);
+int __wrap_cxlvm_endpoint_memory_error(struct cxlvm_endpoint *ep, const void *address,
+				       struct cxlvm_gpa *guest);
+void __wrap_device_warn(struct device *device, int code, const char *text);
+enum vcpu_exit __wrap_vcpu_enter(struct vcpu *vcpu, struct cxlvm_error *err);
+
+int __wrap_kvm_slot_set(const struct kvm *kvm, unsigned int slot, struct cxlvm_gpa base,
+			uint64_t size, void *address)
+{
+	(void)kvm;
+	(void)slot;
+	(void)address;
+	rig.slot_base = base.value;
+	rig.slot_size = size;
+	return 0;
+}
+
+int __wrap_cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
+{
+	(void)ep;
+	return 0;
+}
+
+size_t __wrap_cxlvm_endpoint_memory_areas(const struct cxlvm_endpoint *ep,
+					  struct cxlvm_memory_area *areas, size_t n)
+{
+	(void)ep;
+	assert_int_equal(n, 1);
+	areas[0] = (struct cxlvm_memory_area){ .address = rig.memory };
+	return 1;
+}
+
+int __wrap_cxlvm_endpoint_memory_error(struct cxlvm_endpoint *ep, const void *address,
+				       struct cxlvm_gpa *guest)
+{
+	(void)ep;
+	(void)address;
+	(void)guest;
+	rig.device.mapped = false;
+	return 1;
+}
+
+void __wrap_device_warn(struct device *device, int code, const char *text)
+{
+	(void)device;
+	(void)code;
+	(void)text;
+	rig.n_given_up++;
+}
+
+/* The last fault that is allowed comes to all vCPUs at once: none has taken anything away yet. */
+enum vcpu_exit __wrap_vcpu_enter(struct vcpu *vcpu, struct cxlvm_error *err)
+{
+	(void)err;
+	if (atomic_load(&rig.vm.cpus.pause))
+		return VCPU_INTERRUPTED;
+	if ((rig.bar_broken && rig.slot_size) || (rig.memory_broken && rig.device.mapped)) {
+		if (++rig.n_faults[vcpu->id] == FAULTS)
+			pthread_barrier_wait(&rig.together);
+		return VCPU_FAULT;
+	}
+	rig.n_went_on++;
+	usleep(100);
+	return VCPU_INTERRUPTED;
+}
+
+static int region_info(void *device, uint32_t index, void *buf, size_t len, size_t *needed)
+{
+	uint32_t flags = rig.flags;
+
+	(void)device;
+	(void)index;
+	assert_true(len >= 32);
+	memset(buf, 0, len);
+	memcpy((char *)buf + 4, &flags, sizeof(flags));
+	*needed = 32;
+	return 0;
+}
+
+static int map_memory(void *device, const struct cxlvm_map_request *map, void **address)
+{
+	(void)device;
+	*address = rig.memory + map->offset;
+	return 0;
+}
+
+static void unmap_memory(void *device, void *address, uint64_t size)
+{
+	(void)device;
+	(void)address;
+	(void)size;
+}
+
+static int no_dma_buf(void *device, uint32_t region, uint64_t offset, uint64_t size)
+{
+	(void)device;
+	(void)region;
+	(void)offset;
+	(void)size;
+	return -ENOTTY;
+}
+
+static int dma_map(void *device, const struct cxlvm_memory_area *areas, size_t n,
+		   struct cxlvm_error *err)
+{
+	(void)device;
+	(void)areas;
+	(void)n;
+	(void)err;
+	rig.n_dma++;
+	return 0;
+}
+
+static void dma_unmap(void *device, const struct cxlvm_memory_area *areas, size_t n)
+{
+	(void)device;
+	(void)areas;
+	(void)n;
+	/* The CPU cannot get there any more. */
+	assert_int_equal(rig.slot_size, 0);
+	rig.n_dma--;
+}
+
+static const struct cxlvm_device_ops device_ops = {
+	.size = sizeof(device_ops),
+	.region_info = region_info,
+	.map = map_memory,
+	.unmap = unmap_memory,
+	.dma_buf = no_dma_buf,
+};
+
+static const struct cxlvm_transport_ops transport_ops = {
+	.size = sizeof(transport_ops),
+	.memory_map = dma_map,
+	.memory_unmap = dma_unmap,
+};
+
+/* A device with one BAR, behind a bridge with memory below and above 4 GiB. */
+static struct device *plug(void)
+{
+	memset(&rig, 0, sizeof(rig));
+	rig.flags = 7;
+	rig.vm.kvm.n_slots = 4;
+	rig.vm.devices = &rig.device;
+	rig.vm.n_devices = 1;
+	rig.vm.phys_bits = 46;
+	rig.bridge = (struct pci_host_bridge){
+		.mmio32 = { MMIO32 },
+		.mmio32_size = MMIO_SIZE,
+		.mmio64 = { MMIO64 },
+		.mmio64_size = MMIO_SIZE,
+	};
+	rig.device.vm = &rig.vm;
+	rig.device.bridge = &rig.bridge;
+	rig.device.real = true;
+	rig.device.transport.ops = &device_ops;
+	rig.device.transport.transport = &transport_ops;
+	rig.device.pci.bars[0] = (struct pci_bar){ .device = &rig.device, .size = BAR_SIZE };
+	pthread_mutex_init(&rig.device.lock, NULL);
+	assert_int_equal(bar_maps_init(&rig.device, NULL), 0);
+	return &rig.device;
+}
+
+static void unplug(void)
+{
+	bar_maps_finish(&rig.device);
+	assert_int_equal(rig.n_dma, 0);
+	pthread_mutex_destroy(&rig.device.lock);
+}
+
+static bool has_slot_at(uint64_t guest)
+{
+	rig.device.pci.bars[0].guest = guest;
+	rig.device.pci.memory_space = true;
+	bar_maps_follow(&rig.device);
+	assert_int_equal(rig.n_dma, rig.slot_size != 0);
+	if (!rig.slot_size)
+		return false;
+	assert_true(rig.slot_base == guest && rig.slot_size == BAR_SIZE);
+	return true;
+}
+
+static void p8_a_bar_has_a_slot_in_the_memory_of_its_bridge_alone(void **state)
+{
+	struct device *device = plug();
+
+	(void)state;
+	assert_int_equal(device->pci.n_maps, 1);
+	assert_true(has_slot_at(MMIO32));
+	assert_true(has_slot_at(MMIO64 + MMIO_SIZE - BAR_SIZE));
+	/* RAM, a window, another bridge, the end of all addresses */
+	assert_false(has_slot_at(0));
+	assert_true(has_slot_at(MMIO32 + MMIO_SIZE - BAR_SIZE));
+	assert_false(has_slot_at(0x240000000));
+	assert_false(has_slot_at(MMIO32 + MMIO_SIZE));
+	assert_false(has_slot_at(MMIO32 - BAR_SIZE));
+	assert_false(has_slot_at(MMIO64 + MMIO_SIZE - BAR_SIZE / 2));
+	assert_false(has_slot_at(UINT64_MAX - BAR_SIZE + 1));
+	assert_true(has_slot_at(MMIO64));
+	/* memory space off */
+	device->pci.memory_space = false;
+	bar_maps_follow(device);
+	assert_int_equal(rig.slot_size, 0);
+	unplug();
+}
+
+static void without_a_free_slot_a_bar_is_forwarded(void **state)
+{
+	(void)state;
+	plug();
+	unplug();
+	rig.vm.kvm.n_slots = 0;
+	assert_int_equal(bar_maps_init(&rig.device, NULL), 0);
+	assert_int_equal(rig.device.pci.n_maps, 0);
+	bar_maps_finish(&rig.device);
+}
+
+/* Both vCPUs run until they went on. The request that they made, if any. */
+static enum vcpu_exit run(void)
+{
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct cpu_request request;
+
+	rig.vm.vcpus = rig.vcpus;
+	rig.vm.n_vcpus = VCPUS;
+	for (unsigned int i = 0; i < VCPUS; i++)
+		rig.vcpus[i] = (struct vcpu){ .vm = &rig.vm, .id = i, .run = &rig.run[i] };
+	pthread_barrier_init(&rig.together, NULL, VCPUS);
+	assert_int_equal(cpus_init(&rig.vm.cpus, &err), 0);
+	assert_int_equal(cpus_start(&rig.vm, &err), 0);
+	cpus_resume(&rig.vm);
+	while (!cpus_take_request(&rig.vm, &request) && rig.n_went_on < 20)
+		usleep(1000);
+	cpus_stop(&rig.vm);
+	if (request.why == VCPU_CONTINUE)
+		(void)cpus_take_request(&rig.vm, &request);
+	cpus_finish(&rig.vm.cpus);
+	pthread_barrier_destroy(&rig.together);
+	return request.why;
+}
+
+/* Low power is one of the guest's own makings, and must not end its machine. */
+static void map5_p8_a_bar_that_does_not_answer_is_forwarded(void **state)
+{
+	struct device *device = plug();
+
+	(void)state;
+	assert_true(has_slot_at(MMIO32));
+	device->mapped = true;
+	rig.bar_broken = true;
+	assert_int_equal(run(), VCPU_CONTINUE);
+	assert_int_equal(rig.slot_size, 0);
+	/* device memory had nothing to do with it */
+	assert_true(device->mapped);
+	assert_int_equal(rig.n_given_up, 0);
+	/* it is tried again with the next write to configuration space */
+	rig.bar_broken = false;
+	assert_true(has_slot_at(MMIO32));
+	unplug();
+}
+
+static void map5_two_vcpus_give_up_the_same_memory_once(void **state)
+{
+	struct device *device = plug();
+
+	(void)state;
+	device->mapped = true;
+	rig.memory_broken = true;
+	assert_int_equal(run(), VCPU_CONTINUE);
+	assert_false(device->mapped);
+	assert_int_equal(rig.n_given_up, 1);
+	unplug();
+}
+
+/* Behind the last BAR and the last memory there is nothing that could be taken away. */
+static void map5_a_fault_without_a_cause_ends_the_run(void **state)
+{
+	(void)state;
+	plug();
+	assert_true(has_slot_at(MMIO32));
+	rig.device.real = false;
+	rig.device.mapped = true;
+	rig.memory_broken = true;
+	assert_int_equal(run(), VCPU_ERROR);
+	assert_int_equal(rig.n_given_up, 0);
+	unplug();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(p8_a_bar_has_a_slot_in_the_memory_of_its_bridge_alone),
+		cmocka_unit_test(without_a_free_slot_a_bar_is_forwarded),
+		cmocka_unit_test(map5_p8_a_bar_that_does_not_answer_is_forwarded),
+		cmocka_unit_test(map5_two_vcpus_give_up_the_same_memory_once),
+		cmocka_unit_test(map5_a_fault_without_a_cause_ends_the_run),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
