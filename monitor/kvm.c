@@ -119,12 +119,9 @@ void kvm_finish(struct kvm *kvm)
 
 int kvm_slot_alloc(struct kvm *kvm, struct cxlvm_error *err)
 {
-	for (unsigned int slot = 0; slot < kvm->n_slots; slot++) {
-		if (kvm->slot_used[slot])
-			continue;
-		kvm->slot_used[slot] = true;
-		return (int)slot;
-	}
+	for (unsigned int slot = 0; slot < kvm->n_slots; slot++)
+		if (!atomic_exchange(&kvm->slot_used[slot], true))
+			return (int)slot;
 	return cxlvm_error_set(err, -ENOSPC, "all %u memory slots of KVM are in use", kvm->n_slots);
 }
 

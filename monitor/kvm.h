@@ -3,6 +3,7 @@
 #ifndef MONITOR_KVM_H
 #define MONITOR_KVM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,7 +15,7 @@ struct kvm {
 	int fd;    /* /dev/kvm, -1 when closed */
 	int vm_fd; /* -1 before kvm_create_vm */
 	unsigned int n_slots;
-	bool slot_used[KVM_SLOTS_MAX];
+	atomic_bool slot_used[KVM_SLOTS_MAX];
 };
 
 /* All of them can be finished, also when init was never called with success. */
@@ -33,7 +34,8 @@ int kvm_check(const struct kvm *kvm, unsigned int capability);
 
 /*
  * Reserve a memory slot: its number or -ENOSPC. Give it back with kvm_slot_free. Nothing is
- * visible to the guest before kvm_slot_set; size 0 takes it away again. 0 or negative errno.
+ * visible to the guest before kvm_slot_set; size 0 takes it away again. 0 or negative errno. Any
+ * thread: a guest that programs decoders itself makes two vCPUs reserve at once.
  */
 int kvm_slot_alloc(struct kvm *kvm, struct cxlvm_error *err);
 void kvm_slot_free(struct kvm *kvm, unsigned int slot);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -336,6 +337,66 @@ static void map5_a_fault_without_a_cause_ends_the_run(void **state)
 	unplug();
 }
 
+#define ROUNDS 2000
+
+static struct {
+	struct kvm kvm;
+	atomic_uint arrived; /* threads, in all rounds */
+	atomic_int slots[ROUNDS][2];
+} race = { .kvm = { .n_slots = KVM_SLOTS_MAX } };
+
+/* Both at the same moment, as near as it gets. */
+static void meet(unsigned int round)
+{
+	race.arrived++;
+	for (unsigned int i = 1; race.arrived < 2 * (round + 1); i++)
+		if (i % 1024 == 0)
+			sched_yield();
+}
+
+/* Each on a processor of its own, where there are two. */
+static void spread(unsigned int id)
+{
+	cpu_set_t allowed, own;
+	unsigned int n = 0;
+
+	CPU_ZERO(&own);
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		return;
+	for (unsigned int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && n++ == id)
+			CPU_SET(cpu, &own);
+	(void)sched_setaffinity(0, sizeof(own), &own);
+}
+
+static void *reserver(void *argument)
+{
+	const unsigned int *id = argument;
+
+	spread(*id);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		meet(2 * i);
+		race.slots[i][*id] = kvm_slot_alloc(&race.kvm, NULL);
+		meet(2 * i + 1);
+		kvm_slot_free(&race.kvm, (unsigned int)race.slots[i][*id]);
+	}
+	return NULL;
+}
+
+static void a_slot_is_reserved_by_one_thread(void **state)
+{
+	static unsigned int ids[2] = { 0, 1 };
+	pthread_t threads[2];
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, reserver, &ids[i]), 0);
+	for (unsigned int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		assert_int_not_equal(race.slots[i][0], race.slots[i][1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +405,7 @@ int main(void)
 		cmocka_unit_test(map5_p8_a_bar_that_does_not_answer_is_forwarded),
 		cmocka_unit_test(map5_two_vcpus_give_up_the_same_memory_once),
 		cmocka_unit_test(map5_a_fault_without_a_cause_ends_the_run),
+		cmocka_unit_test(a_slot_is_reserved_by_one_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
