@@ -9,10 +9,12 @@ SIZE='--size 256M'
 
 # server_start [OPTION...] - one in $WORK, ready; sets pid
 server_start() {
+	# not taken for what the next one says, which empties it only when it starts
+	rm -f "$WORK/server.log"
 	"$CXLVM" device --socket "$WORK/socket" $SIZE "$@" >"$WORK/server.log" 2>&1 &
 	pid=$!
 	tries=0
-	until grep -q "listening on $WORK/socket" "$WORK/server.log"; do
+	until grep -qs "listening on $WORK/socket" "$WORK/server.log"; do
 		tries=$((tries + 1))
 		[ $tries -lt 200 ] || fail "it does not listen: $(cat "$WORK/server.log")"
 		sleep 0.05
