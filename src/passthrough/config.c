@@ -27,6 +27,12 @@ static uint16_t row_bits(const struct reg_row *row)
 	return (uint16_t)(((1u << row->bits) - 1) << row->lsb);
 }
 
+/* The register of 16 bits at offset, which is a multiple of 4: 0, and its neighbour as it was. */
+static void clear_word(uint32_t *image, uint32_t offset)
+{
+	reg_store(&image[offset / 4], reg_load(&image[offset / 4]) & 0xffff0000);
+}
+
 /* Lay what is virtual over an image of the DVSEC that holds what the host merged. */
 static void overlay(const struct cxlvm_endpoint *ep, uint32_t *image)
 {
@@ -38,12 +44,15 @@ static void overlay(const struct cxlvm_endpoint *ep, uint32_t *image)
 	uint16_t control2 = __atomic_load_n(&ep->state.dvsec_control2, __ATOMIC_RELAXED);
 	uint16_t status2 = __atomic_load_n(&ep->state.dvsec_status2, __ATOMIC_RELAXED);
 
+	/* Reserved bits too: kernels keep over resets what was written to them (RST-1). */
+	clear_word(image, CONTROL_OFFSET);
+	clear_word(image, CONTROL2_OFFSET);
+	clear_word(image, LOCK_OFFSET);
 	for (unsigned int i = 0; i < DVSEC_DEVICE_ROWS; i++)
 		if (row[i].offset == CONTROL_OFFSET)
 			reg_set(image, 0, &row[i], (uint32_t)control >> row[i].lsb);
 	reg_set(image, 0, &row[CXLDEV_CONFIG_LOCK],
 		__atomic_load_n(&ep->state.dvsec_lock, __ATOMIC_RELAXED));
-	/* Kernels keep these over resets, a guest must not find what was before (RST-1). */
 	reg_set(image, 0, &row[CXLDEV_DISABLE_CACHING],
 		(uint32_t)control2 >> row[CXLDEV_DISABLE_CACHING].lsb);
 	reg_set(image, 0, &row[CXLDEV_MEM_CLEAR_ENABLE],

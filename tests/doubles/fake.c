@@ -293,7 +293,7 @@ static void initiate(struct fake *fake)
 	uint8_t *control2 = &fake->config[FAKE_DVSEC + 0x10];
 	uint8_t *status2 = &fake->config[FAKE_DVSEC + 0x12];
 
-	if (*control2 & 2)
+	if (*control2 & 2 && !fake->never_writes_back)
 		*status2 |= 1;
 	if (*control2 & 4) {
 		fake->cxl_resets++;

@@ -118,6 +118,41 @@ static void w34_caches_are_written_back_before_a_reset(void **state)
 	vm_stop(vm);
 }
 
+/* 10.2 step 2: its completion is waited for, not for ever; then the reset goes on, with a warning. */
+static void w34_caches_that_are_not_written_back_are_told(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all_kinds); i++) {
+		struct vm *vm = started(state);
+		struct recorder *recorder = &vm->devices[0].recorder;
+		bool wanted = all_kinds[i] != CXLVM_RESET_LOW_POWER &&
+			      all_kinds[i] != CXLVM_RESET_WAKEUP && vm->variant->kernel == 2;
+		const struct recorded_event *event;
+
+		vm->devices[0].below.fake->never_writes_back = true;
+		recorder->n_events = 0;
+		assert_int_equal(vm_reset_prepare(vm, 0, all_kinds[i], NULL), 0);
+		event = recorder_event(recorder, CXLVM_EVENT_WARNING);
+		if (wanted) {
+			assert_in_range(vm->board.slept_ms, 50, 1000);
+			assert_non_null(event);
+			assert_non_null(strstr(event->text, "did not write back"));
+		} else {
+			assert_int_equal(vm->board.slept_ms, 0);
+			assert_null(event);
+		}
+		assert_false(recorder->enabled);
+		/* nothing to write back: the memory is not mapped any more */
+		assert_int_equal(vm_reset_prepare(vm, 0, all_kinds[i], NULL), 0);
+		assert_int_equal(vm->board.slept_ms, 0);
+		reset_device(vm);
+		if (mirrors_bridge(all_kinds[i]))
+			board_reset_bridges(&vm->board);
+		assert_int_equal(vm_reset_done(vm, 0, all_kinds[i], 0, NULL), 0);
+		vm_check_running(vm);
+		vm_stop(vm);
+	}
+}
+
 /* RST-1 for each kind. */
 static void rst1_100_resets_of_each_kind(void **state)
 {
@@ -131,6 +166,65 @@ static void rst1_100_resets_of_each_kind(void **state)
 			assert_int_equal(reset(vm, all_kinds[i], 0, NULL), 0);
 		vm_snapshot(vm, &last);
 		vm_snapshot_assert_equal(&first, &last, true);
+		vm_stop(vm);
+	}
+}
+
+/* Everything that a guest can write and that starts no reset: decoder 0, and the DVSEC, lock last. */
+static void write_all(struct vm *vm, uint32_t value)
+{
+	uint32_t dvsec = vm->devices[0].dvsec;
+
+	for (unsigned int at = 0; at < 0x30; at += 4)
+		vm_write(vm, 0, vm->devices[0].hdm + at, 4, value);
+	for (uint32_t at = 0x0a; at < 0x3c; at += 2)
+		if (at != 0x14)
+			vm_config_write(vm, 0, dvsec + at, 2,
+					value & (at == 0x10 ? 0xfffbu : 0xffffu));
+	vm_config_write(vm, 0, dvsec + 0x14, 2, value & 0xffff);
+}
+
+/*
+ * RST-1 after a guest that wrote everywhere: function-level reset and low power change none of it
+ * (DESIGN rule 3), any other kind ends as the first reset did.
+ */
+static void rst1_what_a_guest_wrote_is_kept_or_forgotten(void **state)
+{
+	static const uint32_t values[] = { UINT32_MAX, 0, 0x5a5a5a5a, 0xa5a5a5a5 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(all_kinds); i++) {
+		struct vm *vm = started(state);
+		struct vm_snapshot first, written, after;
+
+		vm->only_faults = true;
+		assert_int_equal(reset(vm, all_kinds[i], 0, NULL), 0);
+		vm_snapshot(vm, &first);
+		for (size_t v = 0; v < ARRAY_SIZE(values); v++) {
+			uint16_t control;
+
+			journal_clear(&vm->board.journal);
+			write_all(vm, values[v]);
+			vm_snapshot(vm, &written);
+			control = written.devices[0].state.dvsec_control;
+			assert_int_equal(reset(vm, all_kinds[i], 0, NULL), 0);
+			vm_snapshot(vm, &after);
+			if (!keeps_registers(all_kinds[i])) {
+				/* what is written did arrive, or nothing is forgotten */
+				if (values[v] & 1)
+					assert_int_equal(written.devices[0].state.dvsec_lock, 1);
+				assert_int_equal(control & 4, values[v] & 4);
+				vm_snapshot_assert_equal(&first, &after, true);
+				vm_check_running(vm);
+				continue;
+			}
+			assert_memory_equal(written.devices[0].state.hdm,
+					    after.devices[0].state.hdm,
+					    sizeof(after.devices[0].state.hdm));
+			assert_int_equal(after.devices[0].state.dvsec_control, control);
+			assert_int_equal(after.devices[0].state.dvsec_lock,
+					 written.devices[0].state.dvsec_lock);
+			assert_int_equal(after.devices[0].enabled, !!(control & 4));
+		}
 		vm_stop(vm);
 	}
 }
@@ -412,7 +506,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_ALL(rst_each_kind_takes_the_memory_and_brings_it_back),
 		TEST_FAKE(w34_caches_are_written_back_before_a_reset),
+		TEST_FAKE(w34_caches_that_are_not_written_back_are_told),
 		TEST_ALL(rst1_100_resets_of_each_kind),
+		TEST_ALL(rst1_what_a_guest_wrote_is_kept_or_forgotten),
 		TEST_ALL(rst_memory_enable_by_kind),
 		TEST_ALL(rst_nested_kinds),
 		TEST_ALL(rst_eagain_is_repeated),
