@@ -158,6 +158,51 @@ static void p8_warnings_of_resets_are_limited_and_counted(void **state)
 	vm_stop(vm);
 }
 
+static unsigned int seen(const struct vm *vm, enum cxlvm_event_kind kind)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < vm->devices[0].recorder.n_events; i++)
+		n += vm->devices[0].recorder.events[i].kind == kind;
+	return n;
+}
+
+/*
+ * 10.3 step 5: a reset may have cleared the memory, and whoever manages the machine is told so, once
+ * and before it is told that the memory is back. Not by the start of the machine, nor by D3hot.
+ */
+static void rst_lost_content_is_an_event_of_each_reset(void **state)
+{
+	static const enum cxlvm_reset_kind kinds[] = { CXLVM_RESET_LOW_POWER, CXLVM_RESET_FUNCTION,
+						       CXLVM_RESET_CXL,       CXLVM_RESET_HOT,
+						       CXLVM_RESET_BUS,       CXLVM_RESET_WAKEUP,
+						       CXLVM_RESET_SYSTEM };
+	struct vm *vm = started(state);
+	struct recorder *recorder = &vm->devices[0].recorder;
+
+	assert_int_equal(seen(vm, CXLVM_EVENT_CONTENT_LOST), 0);
+	assert_int_equal(seen(vm, CXLVM_EVENT_MEMORY_AVAILABLE), 0);
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+		bool lost = kinds[k] != CXLVM_RESET_LOW_POWER;
+
+		for (int fails = 1; fails >= 0; fails--) {
+			recorder->n_events = 0;
+			assert_int_equal(vm_reset_prepare(vm, 0, kinds[k], NULL), 0);
+			if (kinds[k] >= CXLVM_RESET_WAKEUP)
+				board_reset_bridges(&vm->board);
+			assert_int_equal(vm_reset_done(vm, 0, kinds[k], fails ? -EIO : 0, NULL),
+					 fails ? -EIO : 0);
+			assert_int_equal(seen(vm, CXLVM_EVENT_RESET_FAILED), fails);
+			assert_int_equal(seen(vm, CXLVM_EVENT_CONTENT_LOST), !fails && lost);
+			assert_int_equal(seen(vm, CXLVM_EVENT_MEMORY_AVAILABLE), !fails);
+		}
+		assert_true(!lost ||
+			    recorder_event(recorder, CXLVM_EVENT_CONTENT_LOST) <
+				    recorder_event(recorder, CXLVM_EVENT_MEMORY_AVAILABLE));
+	}
+	vm_stop(vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +210,7 @@ int main(void)
 		TEST_ALL(p8_w19_bad_reads_are_told_by_the_next_verb),
 		TEST_FAKE(p8_device_errors_are_one_message_a_second),
 		TEST_FAKE_2(p8_warnings_of_resets_are_limited_and_counted),
+		TEST_ALL(rst_lost_content_is_an_event_of_each_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
