@@ -87,9 +87,15 @@ static void life1_every_allocation_of_start_fails_in_turn(void **state)
 	assert_true(points >= 2);
 }
 
-/* P8, DESIGN rule 6: reads and getters allocate nothing; neither does a reset once it ran. */
-static void reads_and_resets_allocate_nothing(void **state)
+/*
+ * P8, DESIGN rule 6: reads and getters allocate nothing; neither does a reset of any kind, nor does
+ * the end. So there is none to fail in them, but for dma-buf descriptors, which are calls.
+ */
+static void reads_resets_and_the_end_allocate_nothing(void **state)
 {
+	static const enum cxlvm_reset_kind kinds[] = { CXLVM_RESET_LOW_POWER, CXLVM_RESET_FUNCTION,
+						       CXLVM_RESET_CXL,       CXLVM_RESET_HOT,
+						       CXLVM_RESET_BUS,       CXLVM_RESET_WAKEUP };
 	struct vm *vm = vm_create(*state, 2);
 
 	assert_int_equal(vm_start(vm, NULL), 0);
@@ -98,7 +104,41 @@ static void reads_and_resets_allocate_nothing(void **state)
 		vm_read(vm, 0, vm->devices[0].hdm + at, 4);
 	vm_check_running(vm);
 	assert_int_equal(calls, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		assert_int_equal(vm_reset_prepare(vm, 0, kinds[i], NULL), 0);
+		if (kinds[i] == CXLVM_RESET_WAKEUP)
+			board_reset_bridges(&vm->board);
+		assert_int_equal(vm_reset_done(vm, 0, kinds[i], 0, NULL), 0);
+		assert_int_equal(calls, 0);
+	}
+	vm_config_write(vm, 0, vm->devices[0].dvsec + 0x0c, 2, 2);
+	vm_config_write(vm, 0, vm->devices[0].dvsec + 0x0c, 2, 6);
+	assert_int_equal(vm_recheck(vm, 0), 0);
 	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	assert_int_equal(calls, 0);
+	vm_unrealize(vm, 0);
+	assert_int_equal(calls, 0);
+	armed = false;
+	vm_stop(vm);
+}
+
+/* Policy guest: nor does what the guest does with its decoder. */
+static void guest_commits_allocate_nothing(void **state)
+{
+	struct vm *vm = vm_create_guest(*state, 1);
+
+	assert_int_equal(vm_start(vm, NULL), 0);
+	arm(0);
+	for (unsigned int round = 0; round < 3; round++) {
+		vm_bridge_commit(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE);
+		assert_int_equal(vm_commit(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE, 0), 0x600);
+		vm_check_mapped(vm, 0, VM_WINDOW(0), FAKE_MEMORY_SIZE);
+		vm_hdm_write(vm, 0, 0x20, 0);
+		/* one that is refused */
+		assert_int_equal(vm_commit(vm, 0, 0, FAKE_MEMORY_SIZE, 0), 0xa00);
+		vm_hdm_write(vm, 0, 0x20, 0);
+		vm_bridge_write(vm, 0, 0x20, 0);
+	}
 	assert_int_equal(calls, 0);
 	armed = false;
 	vm_stop(vm);
@@ -197,7 +237,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_ALL(life1_every_allocation_of_start_fails_in_turn),
-		TEST_ALL(reads_and_resets_allocate_nothing),
+		TEST_ALL(reads_resets_and_the_end_allocate_nothing),
+		TEST_ALL(guest_commits_allocate_nothing),
 		cmocka_unit_test(every_other_constructor_fails_in_turn),
 		cmocka_unit_test(every_allocation_of_a_server_fails_in_turn),
 	};
