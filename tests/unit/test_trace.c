@@ -129,6 +129,25 @@ static void trace_map_changes_have_a_reason(void **state)
 	vm_stop(vm);
 }
 
+/* Each begin of a reset, with its kind; done alone begins one of its own. */
+static void trace_reset_begins_with_its_kind(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+
+	assert_int_equal(vm_start(vm, NULL), 0);
+	cxlvm_machine_trace(vm->machine, "cxl_reset_prepare", true);
+	assert_int_equal(vm_reset_prepare(vm, 0, CXLVM_RESET_HOT, NULL), 0);
+	assert_int_equal(last(vm, CXLVM_TRACE_RESET_PREPARE, 1)->args[0], CXLVM_RESET_HOT);
+	assert_int_equal(vm_reset_prepare(vm, 0, CXLVM_RESET_BUS, NULL), 0);
+	assert_int_equal(last(vm, CXLVM_TRACE_RESET_PREPARE, 2)->args[0], CXLVM_RESET_BUS);
+	assert_int_equal(vm_reset_done(vm, 0, CXLVM_RESET_BUS, 0, NULL), 0);
+	last(vm, CXLVM_TRACE_RESET_PREPARE, 2);
+	assert_int_equal(vm_reset_done(vm, 0, CXLVM_RESET_FUNCTION, 0, NULL), 0);
+	assert_int_equal(last(vm, CXLVM_TRACE_RESET_PREPARE, 3)->args[0], CXLVM_RESET_FUNCTION);
+	assert_int_equal(vm->devices[0].recorder.n_traces, 3);
+	vm_stop(vm);
+}
+
 /* From the first prepare, however often it is repeated, to the end of done. */
 static void trace_reset_has_its_duration(void **state)
 {
@@ -217,6 +236,7 @@ int main(void)
 		TEST_ALL(trace_all_of_one_life),
 		TEST_FAKE(trace_program_failed_says_why),
 		TEST_FAKE_TELLS(trace_map_changes_have_a_reason),
+		TEST_ALL(trace_reset_begins_with_its_kind),
 		TEST_ALL(trace_reset_has_its_duration),
 		TEST_FAKE_2(trace_verify_mismatch_shows_no_host_address),
 		TEST_ALL(trace_counters_at_the_end),

@@ -58,6 +58,36 @@ static void win6_window_base_moves_one_window(void **state)
 	vm_stop(vm);
 }
 
+/* WIN-6: however often, and whatever devices of another kind there are before, between, behind. */
+static void win6_the_same_place_beside_other_devices(void **state)
+{
+	/* who is realized when; 1 is no CXL device */
+	static const unsigned int orders[][3] = {
+		{ 0, 2, 1 }, { 0, 1, 2 }, { 1, 0, 2 }, { 0, 2, 1 }
+	};
+
+	for (size_t o = 0; o < ARRAY_SIZE(orders); o++) {
+		struct vm *vm = vm_create(own(state), 3);
+
+		fake_put(vm->devices[1].below.fake->info.bytes + 4, 4, 0x83);
+		for (unsigned int i = 0; i < 3; i++)
+			assert_int_equal(vm_realize(vm, orders[o][i], NULL), 0);
+		assert_true(cxlvm_endpoint_is_plain(vm->devices[1].endpoint));
+		assert_int_equal(vm_freeze(vm, NULL), 0);
+		for (unsigned int i = 0; i < 2; i++) {
+			const struct cxlvm_window *window = cxlvm_machine_window(vm->machine, i);
+
+			assert_int_equal(window->base.value, VM_WINDOW(i));
+			assert_int_equal(window->targets[0], VM_UID(2 * i));
+		}
+		assert_null(cxlvm_machine_window(vm->machine, 2));
+		for (unsigned int i = 0; i < 3; i++)
+			assert_int_equal(cxlvm_machine_bridge(vm->machine, i)->base.value,
+					 VM_BLOCK(i));
+		vm_stop(vm);
+	}
+}
+
 static void win2_automatic_placement_avoids_explicit_bases(void **state)
 {
 	struct vm *vm = vm_create(own(state), 2);
@@ -444,6 +474,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		OWN(win1_two_devices_are_placed_in_order),
 		OWN(win6_window_base_moves_one_window),
+		OWN(win6_the_same_place_beside_other_devices),
 		OWN(win2_automatic_placement_avoids_explicit_bases),
 		OWN(chk1_chk2_win5_w5_w39_bad_window_bases_are_refused),
 		OWN(win4_w6_window_that_does_not_fit_is_an_error),
