@@ -104,6 +104,11 @@ tier_vfio() {
 	build_default
 	build_static
 	need_lab vfio || return 0
+	say "vfio: hostile answers of a real kernel to a program that is built with ASan and UBSan"
+	configure_in asan -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
+	logged compile-asan "building $BUILD/asan" ninja -C "$BUILD/asan" cli/cxlvm
+	run_tap lab/vfio-hostile 1300 env CXLVM_BUILD="$BUILD" sh tests/lab/vfio-hostile.sh \
+		"$BUILD/lab-vfio-hostile"
 	say "vfio: devices of a real kernel that misbehave under a guest"
 	run_tap lab/vfio-trials 1500 env CXLVM_BUILD="$BUILD" sh tests/lab/vfio-trials.sh \
 		"$BUILD/lab-vfio-trials"

@@ -389,6 +389,19 @@ static void reads_and_writes_are_exact(void **state)
 	assert_int_equal(ops->write(transport.device, 7, 0x10, bytes, 2), 0);
 	mock_expect("read 0x70000000010+0x3\nread 0x70000000012+0x1\n"
 		    "write 0x70000000010+0x2\nwrite 0x70000000011+0x1\n");
+	/* The rest is refused, as if it were a request of its own: short. The whole: why. */
+	mock.fail_errno = EINVAL;
+	for (unsigned int n = 1; n <= 2; n++) {
+		mock.calls = 0;
+		mock.fail_at = n;
+		assert_int_equal(ops->read(transport.device, 7, 0x10, bytes, 4),
+				 n == 1 ? -EINVAL : -EIO);
+		mock.calls = 0;
+		assert_int_equal(ops->write(transport.device, 7, 0x10, bytes, 4),
+				 n == 1 ? -EINVAL : -EIO);
+	}
+	mock.fail_at = 0;
+	forget_calls();
 	mock.few_bytes = false;
 	/* Outside, and of a region that is not there. */
 	assert_int_equal(ops->read(transport.device, 0, 0xfffd, bytes, 4), -EINVAL);

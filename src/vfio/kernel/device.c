@@ -123,6 +123,15 @@ static const struct kernel_region *find_region(const struct kernel_device *devic
 	return &device->regions[index];
 }
 
+/*
+ * Why a transfer ended after so many bytes. A kernel that gives a part only may refuse the rest for reasons
+ * of its own, as no register begins there: the transfer was short.
+ */
+static int transfer_error(ssize_t n, size_t done)
+{
+	return n && !done ? -errno : -EIO;
+}
+
 static int device_read(void *opaque, uint32_t index, uint64_t offset, void *buf, size_t len)
 {
 	const struct kernel_device *device = opaque;
@@ -137,7 +146,7 @@ static int device_read(void *opaque, uint32_t index, uint64_t offset, void *buf,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return n ? -errno : -EIO;
+			return transfer_error(n, done);
 		done += (size_t)n;
 	}
 	return 0;
@@ -157,7 +166,7 @@ static int device_write(void *opaque, uint32_t index, uint64_t offset, const voi
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return n ? -errno : -EIO;
+			return transfer_error(n, done);
 		done += (size_t)n;
 	}
 	return 0;
