@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 /* One device: made, opened, closed, reset. */
 #include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
 #include <linux/slab.h>
 
 #include "lab.h"
@@ -10,6 +12,22 @@
  * physical address of its own. No guest may see it (contract P2).
  */
 #define HOST_BASE ((u64)0x6a7 << 32)
+
+/*
+ * The component BAR outside of what the kernel hides. To VFIO's type1 memory that a driver maps is a
+ * device's only if no page of the host's is there, or a reserved one: others it does not map for DMA.
+ */
+static void mark_scratch(void *scratch, bool reserved)
+{
+	for (unsigned int at = 0; at < SWDEV_BAR_SIZE; at += PAGE_SIZE) {
+		struct page *page = virt_to_page((u8 *)scratch + at);
+
+		if (reserved)
+			SetPageReserved(page);
+		else
+			ClearPageReserved(page);
+	}
+}
 
 int lab_device_init(struct lab_device *lab, struct vfio_device *vdev,
 		    const struct lab_settings *settings)
@@ -33,6 +51,7 @@ int lab_device_init(struct lab_device *lab, struct vfio_device *vdev,
 	lab->scratch = alloc_pages_exact(SWDEV_BAR_SIZE, GFP_KERNEL | __GFP_ZERO);
 	if (!lab->scratch)
 		return -ENOMEM;
+	mark_scratch(lab->scratch, true);
 	ret = lab_memory_init(&lab->memory, settings);
 	if (ret == -EBUSY)
 		dev_err(vdev->dev, "memory at %pa is in use: reserve it with memmap=\n",
@@ -52,8 +71,10 @@ int lab_device_init(struct lab_device *lab, struct vfio_device *vdev,
 void lab_device_finish(struct lab_device *lab)
 {
 	lab_memory_finish(&lab->memory);
-	if (lab->scratch)
+	if (lab->scratch) {
+		mark_scratch(lab->scratch, false);
 		free_pages_exact(lab->scratch, SWDEV_BAR_SIZE);
+	}
 	lab->scratch = NULL;
 }
 

@@ -107,6 +107,9 @@ host_has_no_complaint() {
 		fail "the host's messages are in $share/out/dmesg"
 	want_equal "unmaps" "$(sed -n 's/^maps //p' "$share/out/dma")" \
 		"$(sed -n 's/^unmaps //p' "$share/out/dma")"
+	# neither RAM nor device memory nor BARs, by address
+	want_text "maps" '^maps [1-9]' "$share/out/dma"
+	want_text "refused" '^refused 0$' "$share/out/dma"
 }
 
 check "guest, programs and seeds are ready" prepare
