@@ -6,6 +6,7 @@
 
 #include "base/math.h"
 #include "decoder/decoder.h"
+#include "regs/dvsec.h"
 #include "vfio/reader.h"
 
 /* A capability at pointer, behind the array of n entries and inside limit bytes; only one of it. */
@@ -184,6 +185,38 @@ static uint32_t presented_capability(uint32_t capability)
 	return presented;
 }
 
+/* Range 1 of the CXL Device DVSEC: Memory_Active, where Memory_Info_Valid says that it counts. */
+static int read_media(const struct reader *reader, const struct vfio_description *desc,
+		      bool *active, struct cxlvm_error *err)
+{
+	const struct reg_row *row = &dvsec_device_table.rows[CXLDEV_RANGE1_ACTIVE];
+	const struct reg_row *valid = &dvsec_device_table.rows[CXLDEV_RANGE1_VALID];
+	uint32_t range;
+	int ret = reader_dword(reader, CXLVM_REGION_CONFIG, desc->dvsec + row->offset, &range, err);
+
+	*active = !ret && range >> row->lsb & range >> valid->lsb & 1;
+	return ret;
+}
+
+/*
+ * Is the media ready again after a reset (contract 10.3)? Not asked of a device that never said
+ * so: Linux does not look at it for Type 2, and a copy of the kernel's may be from too early.
+ */
+static int check_media(const struct reader *reader, const struct vfio_description *desc,
+		       struct cxlvm_error *err)
+{
+	bool active;
+	int ret = desc->media_told ? read_media(reader, desc, &active, err) : 0;
+
+	if (ret || !desc->media_told || active)
+		return ret;
+	cxlvm_error_set(err, -ENXIO, "the media of the device memory is not active");
+	cxlvm_error_hint(err,
+			 "Memory_Active in range 1 of the CXL Device DVSEC is 0: give the device "
+			 "time and reset it again; if that does not help, the host");
+	return -ENXIO;
+}
+
 int reader_decoder(const struct reader *reader, struct vfio_description *desc,
 		   struct cxlvm_error *err)
 {
@@ -202,6 +235,9 @@ int reader_decoder(const struct reader *reader, struct vfio_description *desc,
 		ret = check_committed(decoder_control(hdm), hdm, err);
 	if (!ret)
 		ret = check_shape(hdm, err);
+	if (ret)
+		return ret;
+	ret = read_media(reader, desc, &desc->media_told, err);
 	if (ret)
 		return ret;
 	desc->hdm_capability = presented_capability(hdm[0]);
@@ -250,5 +286,5 @@ int vfio_decoder_check(const struct cxlvm_device_ops *ops, void *device,
 		cxlvm_error_hint(err, "the window was made for what it was: start the virtual "
 				      "machine anew");
 	}
-	return ret;
+	return ret ? ret : check_media(&reader, desc, err);
 }

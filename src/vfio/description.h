@@ -47,7 +47,9 @@ struct vfio_description {
 	uint64_t served_size;
 
 	uint32_t dvsec; /* of the CXL Device DVSEC in config space */
-	uint32_t ats;   /* of the ATS capability, 0: none */
+	/* Its range 1 said that the media is active: the register tells, and can be asked again. */
+	bool media_told;
+	uint32_t ats; /* of the ATS capability, 0: none */
 };
 
 /* What of config space a guest is not to find: reads 0, save the bits keep of the first dword. */

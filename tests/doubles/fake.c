@@ -270,9 +270,13 @@ static int fake_read(void *device, uint32_t region, uint64_t offset, void *buf, 
 		fail_msg("P6: device memory was read");
 	if (offset >= size || len > size - offset)
 		return -EINVAL;
-	if (region == CXLVM_REGION_CONFIG)
+	if (region == CXLVM_REGION_CONFIG) {
 		memcpy(buf, fake->config + offset, len);
-	else if (region == FAKE_BAR)
+		if (offset == FAKE_DVSEC + 0x1c && fake->media_waits) {
+			fake->media_waits--;
+			*(uint8_t *)buf &= (uint8_t)~2;
+		}
+	} else if (region == FAKE_BAR)
 		return bar_read(fake, offset, buf, len);
 	else
 		memset(buf, 0, len);

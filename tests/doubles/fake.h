@@ -67,7 +67,8 @@ struct fake {
 	unsigned int resets;
 	unsigned int cxl_resets; /* asked for in CXL Control 2 */
 	bool cxl_reset_fails;
-	bool never_writes_back; /* asked to write its caches back it never says that it did */
+	unsigned int media_waits; /* so often range 1 says that the media is not active */
+	bool never_writes_back;   /* asked to write its caches back it never says that it did */
 };
 
 struct fake *fake_open(unsigned int generation);

@@ -174,6 +174,55 @@ static void rst3_failed_reset_maps_nothing(void **state)
 	vm_stop(vm);
 }
 
+/* 10.3 step 2: committed alone is not enough. Waited for, not for ever, then dark until a reset. */
+static void rst_media_that_is_not_active_is_waited_for(void **state)
+{
+	struct vm *vm = started(state, 1);
+	struct fake *fake = vm->devices[0].below.fake;
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	fake->media_waits = 20;
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	assert_int_equal(fake->media_waits, 0);
+	assert_in_range(vm->board.slept_ms, 100, 1000);
+	vm_check_running(vm);
+	fake->media_waits = UINT32_MAX;
+	assert_int_equal(vm_system_reset(vm, &err), -ENXIO);
+	assert_message_says(&err, "media");
+	assert_non_null(strstr(err.hint, "Memory_Active"));
+	assert_false(vm->devices[0].recorder.enabled);
+	assert_int_equal(vm_hdm(vm, 0, 0x20), 0x800);
+	fake->media_waits = 0;
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	vm_check_running(vm);
+	/* lost and back between resets: a vCPU's fault has a reason then */
+	fake->media_waits = 1;
+	assert_int_equal(vm_recheck(vm, 0), 1);
+	assert_false(vm->devices[0].recorder.enabled);
+	assert_int_equal(vm_recheck(vm, 0), 0);
+	vm_check_running(vm);
+	vm_stop(vm);
+}
+
+/* A device that never says whether it is: nobody would wait for it but us. */
+static void rst_media_that_is_never_told_is_not_asked_for(void **state)
+{
+	static const uint8_t told[] = { 0, 1, 2 }; /* neither, valid only, active without valid */
+
+	for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
+		struct vm *vm = vm_create(*state, 1);
+		struct fake *fake = vm->devices[0].below.fake;
+
+		fake->config[FAKE_DVSEC + 0x1c] = told[i];
+		assert_int_equal(vm_start(vm, NULL), 0);
+		fake->media_waits = 100;
+		assert_int_equal(vm_system_reset(vm, NULL), 0);
+		assert_int_equal(fake->media_waits, 100);
+		vm_check_running(vm);
+		vm_stop(vm);
+	}
+}
+
 /* One device is broken: the other one runs, and gets its bridge. */
 static void rst_a_broken_device_leaves_the_other_alone(void **state)
 {
@@ -454,6 +503,8 @@ int main(void)
 		TEST_FAKE(rst_memory_space_is_set_again_in_reset_done),
 		TEST_FAKE_TELLS(rst_results_are_not_believed),
 		TEST_FAKE(rst3_failed_reset_maps_nothing),
+		TEST_FAKE(rst_media_that_is_not_active_is_waited_for),
+		TEST_FAKE(rst_media_that_is_never_told_is_not_asked_for),
 		TEST_FAKE_TELLS(rst_a_broken_device_leaves_the_other_alone),
 		TEST_ALL(rst_what_is_no_kind_is_refused),
 		TEST_FAKE(map5_recheck_disables_what_is_not_usable),
