@@ -39,7 +39,11 @@ struct cxlvm_kernel;
 struct cxlvm_kernel_config {
 	size_t size;        /* sizeof(struct cxlvm_kernel_config) */
 	void *host;         /* for the functions below */
-	uint64_t page_size; /* of the host; 0 means the one of this machine */
+	uint64_t page_size; /* of the host, bytes; 0 means the one of this machine */
+	/*
+	 * The functions below run on the thread of the call that they belong to, with a lock of the
+	 * transport held: they must not call the transport, nor wait for another thread that does.
+	 */
 	/*
 	 * Optional both: fd is the file of a group or device, which a hypervisor wants to know
 	 * (KVM_DEV_VFIO_FILE) before the device is opened and until it is closed. file_add: 0 or
@@ -48,15 +52,15 @@ struct cxlvm_kernel_config {
 	int (*file_add)(void *host, int fd, struct cxlvm_error *err);
 	void (*file_del)(void *host, int fd);
 	/*
-	 * Optional. Mapping memory for DMA takes longer than a second: done of total bytes of one
-	 * call of dma_map, at most once a second and when it is over.
+	 * Optional. Mapping memory for DMA takes longer than a second: done of total, in bytes, of
+	 * one call of dma_map, at most once a second and when it is over.
 	 */
 	void (*progress)(void *host, uint64_t done, uint64_t total);
 };
 
 /*
  * Begin; nothing is opened yet. *kernel is the caller's, who ends it with cxlvm_kernel_destroy after
- * all its devices were closed. -EINVAL, -E2BIG (config), -ENOMEM, -EOPNOTSUPP on a big-endian host.
+ * all its devices were closed. config is copied. -EINVAL, -E2BIG (config), -ENOMEM, -EOPNOTSUPP on a big-endian host.
  */
 CXLVM_PUBLIC int cxlvm_kernel_create(const struct cxlvm_kernel_config *config,
 				     struct cxlvm_kernel **kernel, struct cxlvm_error *err);
@@ -72,7 +76,8 @@ struct cxlvm_kernel_device_config {
 	const char *device;
 	/*
 	 * A descriptor of the device's character device, opened by somebody with the right to do
-	 * so. /dev/iommu is opened here. On success it belongs to the transport.
+	 * so. /dev/iommu is opened here. On success it belongs to the transport, and is closed on
+	 * exec. After a failure it is still the caller's, but the kernel may not bind it again.
 	 */
 	bool has_fd;
 	int fd;

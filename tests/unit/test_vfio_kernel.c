@@ -139,6 +139,7 @@ static void opens_a_descriptor_of_a_launcher(void **state)
 	mock_link("dev/vfio/devices/given", "/dev/null");
 	snprintf(path, sizeof(path), "%s/vfio/devices/given", mock.dev);
 	config.fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(fcntl(config.fd, F_SETFD, 0), 0);
 	forget_calls();
 	/* A failure leaves it to the caller. */
 	for (unsigned int n = 1;; n++) {
@@ -157,6 +158,8 @@ static void opens_a_descriptor_of_a_launcher(void **state)
 		mock.n_bound = 0;
 	}
 	mock.fail_at = 0;
+	/* Processes that are started do not inherit it any more. */
+	assert_int_equal(fcntl(config.fd, F_GETFD), FD_CLOEXEC);
 	end();
 }
 

@@ -268,6 +268,9 @@ int iommufd_open(struct cxlvm_kernel *kernel, const struct place *place, int giv
 			close(fd);
 		return ret;
 	}
+	/* A launcher's descriptor had to survive exec; it is not for what we start. */
+	if (given >= 0)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	device->fd = fd;
 	device->told = true;
 	return 0;
