@@ -154,6 +154,9 @@ int device_realize(struct device *device, const struct device_config *config,
 void device_finish(struct device *device)
 {
 	vfio_deafen(device);
+	/* DMA under way would meet memory that is no longer mapped, and fill the host's log (P8). */
+	if (device->opened && !device->vm->config->plan)
+		endpoint_quiesce(device);
 	cxlvm_endpoint_unrealize(device->endpoint);
 	cxlvm_endpoint_free(device->endpoint);
 	device->endpoint = NULL;

@@ -127,7 +127,7 @@ void vfio_deafen(struct device *device)
 {
 	const struct cxlvm_transport *transport = &device->transport;
 
-	for (unsigned int i = 0; i < VFIO_NOTICES; i++) {
+	for (unsigned int i = 0; device->opened && i < VFIO_NOTICES; i++) {
 		if (device->notices[i] < 0)
 			continue;
 		(void)transport->transport->irq_disable(transport->device, notice_irqs[i]);

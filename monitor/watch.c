@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vm.h"
@@ -63,12 +64,21 @@ static void look_for_memory(struct vm *vm)
 /* Of each device: that of its transport, then its notices. */
 #define FDS_PER_DEVICE (1 + VFIO_NOTICES)
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static void *watch_thread(void *argument)
 {
 	struct vm *vm = argument;
 	struct pollfd fds[CXLVM_WINDOWS_MAX * FDS_PER_DEVICE + 1];
 	unsigned int n = vm->n_devices * FDS_PER_DEVICE;
-	int timeout = LOOK_MS;
+	bool looks = has_real_memory(vm);
+	uint64_t next = now_ms() + LOOK_MS;
 
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
 		const struct device *device = &vm->devices[i];
@@ -78,18 +88,20 @@ static void *watch_thread(void *argument)
 		for (unsigned int k = 0; k < VFIO_NOTICES; k++)
 			own[1 + k] = (struct pollfd){ .fd = device->notices[k], .events = POLLIN };
 	}
-	if (!has_real_memory(vm))
-		timeout = -1;
 	fds[n] = (struct pollfd){ .fd = vm->watch.stop_fd, .events = POLLIN };
 	for (;;) {
-		int ready = poll(fds, n + 1, timeout);
+		uint64_t now = now_ms();
+		int ready = poll(fds, n + 1, !looks ? -1 : now < next ? (int)(next - now) : 0);
 
 		if (ready < 0)
 			continue;
 		if (fds[n].revents)
 			return NULL;
-		if (!ready)
+		/* Also where another device has a server that never rests. */
+		if (looks && now_ms() >= next) {
 			look_for_memory(vm);
+			next = now_ms() + LOOK_MS;
+		}
 		for (unsigned int i = 0; i < n; i++) {
 			struct device *device = &vm->devices[i / FDS_PER_DEVICE];
 			unsigned int k = i % FDS_PER_DEVICE;
