@@ -129,6 +129,18 @@ static bool forward_bars(struct vm *vm)
 	return any;
 }
 
+/* It was not the BARs. */
+static void restore_bars(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->n_devices; i++) {
+		struct device *device = &vm->devices[i];
+
+		pthread_mutex_lock(&device->lock);
+		bar_maps_follow(device);
+		pthread_mutex_unlock(&device->lock);
+	}
+}
+
 /* Faults of one vCPU in a row. */
 struct faults {
 	unsigned int n;
@@ -143,9 +155,13 @@ static bool take_something(struct vm *vm, const struct faults *faults)
 
 	pthread_mutex_lock(&cpus->faults_lock);
 	taken = atomic_load(&cpus->taken) != faults->taken;
-	if (!taken && (forward_bars(vm) || give_up_memory(vm))) {
-		atomic_fetch_add(&cpus->taken, 1);
+	if (!taken && forward_bars(vm)) {
 		taken = true;
+		atomic_fetch_add(&cpus->taken, 1);
+	} else if (!taken && give_up_memory(vm)) {
+		taken = true;
+		atomic_fetch_add(&cpus->taken, 1);
+		restore_bars(vm);
 	}
 	pthread_mutex_unlock(&cpus->faults_lock);
 	return taken;

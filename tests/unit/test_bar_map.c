@@ -315,10 +315,13 @@ static void map5_two_vcpus_give_up_the_same_memory_once(void **state)
 	struct device *device = plug();
 
 	(void)state;
+	assert_true(has_slot_at(MMIO32));
 	device->mapped = true;
 	rig.memory_broken = true;
 	assert_int_equal(run(), VCPU_CONTINUE);
 	assert_false(device->mapped);
+	/* which had been suspected first */
+	assert_int_equal(rig.slot_size, BAR_SIZE);
 	assert_int_equal(rig.n_given_up, 1);
 	unplug();
 }
