@@ -30,6 +30,8 @@
 #define COPY_LENGTH  0x3000u
 #define DEVICE_PLACE 0x123000ull
 
+#define LONG_COPY 0x2000000u
+
 static void bus_master(struct device *d)
 {
 	d->command |= BUS_MASTER;
@@ -144,6 +146,23 @@ void test_engine_errors(void)
 	check_equal("no such direction", ERROR(1), engine_copy(d, 3, BUFFER, 0, 8));
 	check_equal("RAM is untouched", 0x1111, read64(BUFFER));
 	check_equal("device memory is untouched", 0x2222, read64(d->window));
+}
+
+/*
+ * Until it is stopped from outside: long copies to the start of the device's memory, without a pause. The
+ * first and the last word are the number of the copy, so that a copy on its way is seen from there.
+ */
+void test_copies(void)
+{
+	struct device *d = &devices[0];
+
+	bus_master(d);
+	say("guest: waiting");
+	for (u64 n = 1;; n++) {
+		write64(BUFFER, n);
+		write64(BUFFER + LONG_COPY - 8, n);
+		check_equal("copied", STATUS_DONE, engine_copy(d, TO_DEVICE, BUFFER, 0, LONG_COPY));
+	}
 }
 
 static void provoke(const struct device *d, const char *what)

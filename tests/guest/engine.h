@@ -5,6 +5,7 @@
 
 void test_engine(void);
 void test_engine_errors(void);
+void test_copies(void);
 void test_masks(void);
 
 #endif

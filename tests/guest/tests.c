@@ -359,6 +359,7 @@ const struct test tests[] = {
 	{ "ram", test_ram },
 	{ "engine", test_engine },
 	{ "engine-errors", test_engine_errors },
+	{ "copies", test_copies },
 	{ "masks", test_masks },
 	{ "storm-flr", test_storm_flr },
 	{ "storm-bus", test_storm_bus },

@@ -11,7 +11,8 @@
 #   talk      what converse said              status    exit status of cxlvm
 #   seconds   how long it took                memory    the device memory, if it is kept
 #
-# The console of a guest that hung is in out/NAME.hung/.
+# The console of a guest that hung is in out/NAME.hung/. Guests at the same time need a folder each in
+# GUEST_WORK, which is made anew.
 
 MEM=/tmp/device-memory
 mkdir -p out
@@ -34,7 +35,7 @@ attempt() {
 	name=$1
 	limit=$2
 	shift 2
-	work=/tmp/guest
+	work=${GUEST_WORK:-/tmp/guest}
 	rm -rf "$work"
 	mkdir -p "$work" "out/$name"
 	[ ! -f "out/$name/plan.json" ] || cp "out/$name/plan.json" "$work/"

@@ -1,27 +1,82 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# A Linux guest uses the CXL memory of a server (cxlvm device) in two boots; between them the server
-# is killed and started anew on the same memory. In an emulated host of its own.
+# Guests use the CXL memory of servers (cxlvm device), in an emulated host of its own: a Linux guest in two
+# boots, whose server is killed and started anew while it fills the memory; clients that are killed in
+# each phase of their life.
 #
-#   user.sh SHARE-FOLDER        with CXLVM_BUILD set to the folder of builds
+#   user.sh SHARE-FOLDER        with CXLVM_BUILD set to the folder of builds; CXLVM_SERVER: another
+#                               build of the server, not a static one
 #
 # SHARE-FOLDER is made anew. Speaks TAP.
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/tap.sh
+. tests/lib/plan.sh
 . tests/lab/options.sh
 . tests/lab/share.sh
 share=$1
 build=${CXLVM_BUILD:-build}
 DIR=$share/out/region-user
-HOST_LIMIT=900
+HOST_LIMIT=1500
+ONES='ffffffffffffffff ffffffffffffffff ffffffffffffffff'
+SHARE_HOST_OPTIONS='--memory 3072'
+
+# the server and the libraries that the loader finds for it here
+take_server() {
+	if [ -z "${CXLVM_SERVER:-}" ]; then
+		cp "$share/bin/cxlvm" "$share/bin/server"
+		return
+	fi
+	cp "$CXLVM_SERVER" "$share/bin/server"
+	mkdir "$share/lib"
+	ldd "$CXLVM_SERVER" | grep -o '/[^ ]*' | while read -r library; do
+		cp -L "$library" "$share/lib/"
+	done
+}
+
+# lose_the_server - in the conversation with the guest "user", before it is rebooted: it fills in the
+# background, in the middle of which the server is killed. Another one comes, and changes nothing before the
+# reboot. The guest goes on storing until then.
+lose_the_server() {
+	window=$("$build/default/cli/cxlvm" plan --json --device "sim,size=$REGION_SIZE" --memory 512M |
+		plan_window 0 base)
+	first=$(printf '%x' "$window")
+	last=$(printf '%x' $((window + REGION_PAGES * 4096 - 8)))
+	ones="expect WAIT next
+send access R8 $first R8 $last W8 $last 5555 R8 $last
+expect DONE  $ONES"
+	lost=$("$share/bin/pattern" seed)
+	cat <<END
+run sh user-serve.sh mark user
+send fill $lost
+expect FILLING
+run sh user-serve.sh kill user
+run bin/pattern check /tmp/user.memory $lost >/tmp/guest-user/partly || :
+$ones
+run sh user-serve.sh start user
+$ones
+expect WAIT next
+END
+}
+
+# talk NAME - the memory's backing, and the folder of the guest
+talk() {
+	share_talk_region "$share" "region-$1"
+	sed -i -e "s,/tmp/device-memory,/tmp/$1.memory," -e "s,/tmp/guest/,/tmp/guest-$1/," \
+		"$share/talk/region-$1.talk"
+}
 
 prepare() {
 	share_make "$share" "$build"
-	cp tests/lab/user-inside.sh tests/lab/user-serve.sh "$share/"
-	share_talk_region "$share" region-user
-	sed -i 's/^send reboot$/run sh user-serve.sh\n&/' "$share/talk/region-user.talk"
-	want_equal "servers anew" 1 "$(grep -c user-serve "$share/talk/region-user.talk")"
+	take_server
+	cp tests/tap.sh tests/lab/user-inside.sh tests/lab/user-serve.sh tests/lab/user-clients.sh "$share/"
+	sh tests/guest/payload.sh tests "$share/guest"
+	talk user
+	lose_the_server >"$share/lost"
+	sed -i -e "/^send reboot/{
+		r $share/lost
+		N
+	}" "$share/talk/region-user.talk"
 }
 
 tell() {
@@ -31,15 +86,16 @@ tell() {
 }
 
 run_host() {
-	share_run_host "$share" $HOST_LIMIT tell user-inside.sh >&4 || {
+	share_run_host "$share" $HOST_LIMIT tell user-inside.sh "${LAB_FULL:-}" >&4 || {
 		cat "$share/run.error"
 		fail "the emulated host failed"
 	}
 }
 
+# powered_off FOLDER BOOTS
 powered_off() {
-	want_equal "exit status" 0 "$(cat "$DIR/status")"
-	want_equal "boots" 2 "$(tr -d '\r' <"$DIR/console" | grep -c '^GUEST region$')"
+	want_equal "exit status" 0 "$(cat "$1/status")"
+	want_equal "boots" "$2" "$(tr -d '\r' <"$1/console" | grep -c '^GUEST region$')"
 }
 
 good="pages $REGION_PAGES bad 0 first_bad none"
@@ -50,8 +106,21 @@ files_have_what_the_guest_wrote() {
 	done
 }
 
-guest_has_what_the_files_had() {
-	want_equal "good checks" 2 "$(tr -d '\r' <"$DIR/console" | grep -c "^CHECK $good\$")"
+# good_checks FOLDER NUMBER
+good_checks() {
+	want_equal "good checks" "$2" "$(tr -d '\r' <"$1/console" | grep -c "^CHECK $good\$")"
+}
+
+# killed in the middle of the fill: some of it is in the file, and some is not
+under_load() {
+	read -r _ _ _ bad _ <"$DIR/partly"
+	[ "$bad" -gt 0 ] && [ "$bad" -lt "$REGION_PAGES" ] || fail "not in a fill: $(cat "$DIR/partly")"
+}
+
+ones_until_the_reset() {
+	tr -d '\r' <"$DIR/console" >"$share/console"
+	want_equal "words of ones, without a server and with a new one" 2 \
+		"$(grep -c "^DONE  $ONES\$" "$share/console")"
 }
 
 loss_and_return() {
@@ -59,14 +128,23 @@ loss_and_return() {
 		"$DIR/monitor"
 	want_text "the return" '^event: memory-available device=user0' "$DIR/monitor"
 	want_equal "times programmed" 2 "$(grep -c cxl_locked_hdm "$DIR/monitor")"
-	want_equal "clients" 2 "$(grep -c 'client came' "$DIR/server")"
+}
+
+server_ended_well() {
+	want_no_text "the server" 'Sanitizer|runtime error|did not end' "$share/out/user.log"
+	want_text "the server" 'listening on' "$share/out/user.log"
 }
 
 check "guest, programs and seeds are ready" prepare
 exec 4>&1
-check "the emulated host ran the guest" run_host
-check "vu_two_boots_of_a_linux_guest_on_a_server_and_power_off" powered_off
+check "the emulated host ran the guests" run_host
+[ ! -f "$share/out/clients" ] || tap_take "$share/out/clients"
+check "clients were killed to the last" grep -q '^1\.\.' "$share/out/clients"
+check "vu_two_boots_of_a_linux_guest_on_a_server_and_power_off" powered_off "$DIR" 2
 check "vu4_all_pages_of_the_servers_file_are_what_the_guest_wrote" files_have_what_the_guest_wrote
-check "vu4_the_guest_reads_what_was_written_to_the_servers_file" guest_has_what_the_files_had
+check "vu4_the_guest_reads_what_was_written_to_the_servers_file" good_checks "$DIR" 2
+check "vu6_a_server_killed_while_a_linux_guest_fills_its_memory" under_load
+check "vu6_memory_reads_ones_until_the_reset_even_with_a_new_server" ones_until_the_reset
 check "vu6_the_killed_server_is_an_event_and_the_reset_brings_the_memory_back" loss_and_return
+check "the server ends when asked, without a complaint of a sanitizer" server_ended_well
 tap_end

@@ -41,6 +41,12 @@ build_default() {
 	build_in default
 }
 
+# only the program
+build_server_asan() {
+	configure_in asan -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
+	logged compile-asan "building $BUILD/asan" ninja -C "$BUILD/asan" cli/cxlvm
+}
+
 build_static() {
 	say "build: $BUILD/lab (static, for the emulated host)"
 	build_in lab --buildtype=release -Dstatic=true -Dprefer_static=true -Dtests=false

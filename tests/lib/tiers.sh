@@ -57,8 +57,7 @@ tier_interop() {
 	need_lab interop || return 0
 	run_tap interop/tables 300 sh tests/interop/tables.sh "$BUILD/default"
 	say "interop: packaged QEMU with a server that is built with ASan and UBSan"
-	configure_in asan -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
-	logged compile-asan "building $BUILD/asan" ninja -C "$BUILD/asan" cli/cxlvm
+	build_server_asan
 	run_tap interop/qemu 600 env CXLVM_BUILD="$BUILD" CXLVM_SERVER="$BUILD/asan/cli/cxlvm" \
 		UBSAN_OPTIONS=halt_on_error=1 sh tests/interop/qemu.sh "$BUILD/interop-run"
 	say "interop: cxlvm run with the same build of the server"
@@ -86,7 +85,8 @@ tier_lab() {
 	run_tap lab/selftest 700 sh tests/lab/selftest.sh "$BUILD/lab-selftest"
 	[ -z "${LAB_FULL:-}" ] || run_tap lab/function 1850 sh tests/lab/function.sh "$BUILD/lab-function"
 	run_tap lab/operators 350 sh tests/lab/operators.sh "$BUILD/lab-operators" "$BUILD"
-	run_tap lab/user 1850 sh tests/lab/user.sh "$BUILD/lab-user"
+	build_server_asan
+	run_tap lab/user 3050 env CXLVM_SERVER="$BUILD/asan/cli/cxlvm" sh tests/lab/user.sh "$BUILD/lab-user"
 	# again, so that nobody misses it
 	grep -h '^REPEATED' "$share/said.log" | sed 's/^/lab: /' || :
 	[ -n "${LAB_FULL:-}" ] || say "lab: left out: a guest on a PCI function; it is in ./dev test full"
