@@ -45,6 +45,7 @@ static struct {
 	pthread_barrier_t together;
 } rig;
 
+/* Names that the linker gives: NOLINTBEGIN(bugprone-reserved-identifier) */
 int __wrap_kvm_slot_set(const struct kvm *kvm, unsigned int slot, struct cxlvm_gpa base,
 			uint64_t size, void *address);
 int __wrap_cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep);
@@ -54,6 +55,7 @@ int __wrap_cxlvm_endpoint_memory_error(struct cxlvm_endpoint *ep, const void *ad
 				       struct cxlvm_gpa *guest);
 void __wrap_device_warn(struct device *device, int code, const char *text);
 enum vcpu_exit __wrap_vcpu_enter(struct vcpu *vcpu, struct cxlvm_error *err);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 int __wrap_kvm_slot_set(const struct kvm *kvm, unsigned int slot, struct cxlvm_gpa base,
 			uint64_t size, void *address)
