@@ -31,3 +31,12 @@ sh user-serve.sh start user
 LAB_FULL=$1 sh user-clients.sh >out/clients 2>&1 || :
 region user 512M
 end user
+rm /tmp/user.memory
+
+sh user-serve.sh start one
+sh user-serve.sh start two
+region one 256M &
+region two 256M &
+wait
+end one
+end two

@@ -7,6 +7,7 @@
 #   user-serve.sh mark NAME         remember the first word of its memory
 #   user-serve.sh kill NAME         kill it as soon as the memory's first word is another one
 #   user-serve.sh end NAME          ask it to end; fails if it does not, or leaves its socket behind
+#   user-serve.sh meet NAME OTHER   go on when somebody else has said: meet OTHER NAME
 set -eu
 
 start() {
@@ -47,9 +48,19 @@ end() {
 	[ ! -e "/tmp/$1" ]
 }
 
+meet() {
+	: >"/tmp/meet.$1.$2"
+	for _ in $(seq 1500); do
+		[ ! -e "/tmp/meet.$2.$1" ] || return 0
+		sleep 0.2
+	done
+	return 1
+}
+
 case $1 in
 start) start "$2" ;;
 mark) first_word "/tmp/$2.memory" >"/tmp/$2.mark" ;;
 kill) kill_in_a_fill "$2" ;;
 end) end "$2" ;;
+meet) meet "$2" "$3" ;;
 esac

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Guests use the CXL memory of servers (cxlvm device), in an emulated host of its own: a Linux guest in two
 # boots, whose server is killed and started anew while it fills the memory; clients that are killed in
-# each phase of their life.
+# each phase of their life; two servers with a Linux guest each at the same time.
 #
 #   user.sh SHARE-FOLDER        with CXLVM_BUILD set to the folder of builds; CXLVM_SERVER: another
 #                               build of the server, not a static one
@@ -66,6 +66,16 @@ talk() {
 		"$share/talk/region-$1.talk"
 }
 
+# talk_pair NAME OTHER - one boot, which fills when the other one does
+talk_pair() {
+	talk "$1"
+	sed -i -e '/^send reboot/,$d' \
+		-e "s/^expect WAIT seed1/&\nrun sh user-serve.sh meet $1 $2\nrun cat \/proc\/uptime >\/tmp\/guest-$1\/began/" \
+		-e "s/^expect FILLED.*/&\nrun cat \/proc\/uptime >\/tmp\/guest-$1\/ended/" \
+		"$share/talk/region-$1.talk"
+	echo 'send poweroff' >>"$share/talk/region-$1.talk"
+}
+
 prepare() {
 	share_make "$share" "$build"
 	take_server
@@ -77,6 +87,8 @@ prepare() {
 		r $share/lost
 		N
 	}" "$share/talk/region-user.talk"
+	talk_pair one two
+	talk_pair two one
 }
 
 tell() {
@@ -130,9 +142,25 @@ loss_and_return() {
 	want_equal "times programmed" 2 "$(grep -c cxl_locked_hdm "$DIR/monitor")"
 }
 
-server_ended_well() {
-	want_no_text "the server" 'Sanitizer|runtime error|did not end' "$share/out/user.log"
-	want_text "the server" 'listening on' "$share/out/user.log"
+pair() {
+	for name in one two; do
+		powered_off "$share/out/region-$name" 1
+		want_equal "file of $name" "$good" "$(cat "$share/out/region-$name/filled1")"
+		good_checks "$share/out/region-$name" 1
+		want_no_text "$name" '^event: memory' "$share/out/region-$name/monitor"
+	done
+	# both had begun before one ended
+	cat "$share"/out/region-???/began | cut -d' ' -f1 | sort -n | tail -n 1 >"$share/began"
+	cat "$share"/out/region-???/ended | cut -d' ' -f1 | sort -n | head -n 1 >"$share/ended"
+	awk 'NR == 1 { began = $1 } END { exit !(NR == 2 && began < $1) }' "$share/began" "$share/ended" ||
+		fail "not at the same time: from $(cat "$share/began") to $(cat "$share/ended")"
+}
+
+servers_ended_well() {
+	for name in user one two; do
+		want_no_text "server $name" 'Sanitizer|runtime error|did not end' "$share/out/$name.log"
+		want_text "server $name" 'listening on' "$share/out/$name.log"
+	done
 }
 
 check "guest, programs and seeds are ready" prepare
@@ -146,5 +174,6 @@ check "vu4_the_guest_reads_what_was_written_to_the_servers_file" good_checks "$D
 check "vu6_a_server_killed_while_a_linux_guest_fills_its_memory" under_load
 check "vu6_memory_reads_ones_until_the_reset_even_with_a_new_server" ones_until_the_reset
 check "vu6_the_killed_server_is_an_event_and_the_reset_brings_the_memory_back" loss_and_return
-check "the server ends when asked, without a complaint of a sanitizer" server_ended_well
+check "vu_two_servers_and_two_linux_guests_at_the_same_time" pair
+check "servers end when asked, without a complaint of a sanitizer" servers_ended_well
 tap_end
