@@ -113,18 +113,20 @@ int endpoint_check_iova(const struct cxlvm_endpoint *ep, struct cxlvm_gpa base, 
 			struct cxlvm_error *err)
 {
 	uint64_t last = base.value + (size - 1);
+	const struct cxlvm_iova_range *end;
 
 	for (size_t i = 0; i < ep->n_iova; i++)
 		if (ep->iova[i].first.value <= base.value && last <= ep->iova[i].last.value)
 			return 0;
 	if (!ep->n_iova)
 		return 0;
+	end = &ep->iova[ep->n_iova - 1];
 	cxlvm_error_set(err, -ERANGE,
 			"%s: device memory at 0x%" PRIx64 "-0x%" PRIx64
 			" is in none of the %zu usable I/O address ranges (the first is 0x%" PRIx64
-			"-0x%" PRIx64 ")",
+			"-0x%" PRIx64 ", the last 0x%" PRIx64 "-0x%" PRIx64 ")",
 			ep->name, base.value, last, ep->n_iova, ep->iova[0].first.value,
-			ep->iova[0].last.value);
+			ep->iova[0].last.value, end->first.value, end->last.value);
 	cxlvm_error_hint(err, "give the window a base inside one of them");
 	return -ERANGE;
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # An unmodified guest uses a PCI function that the lab's driver offers as a CXL device: its disk, by the
 # NVMe driver of the distribution; then that driver leaves it, the guest's CXL core builds a region, and
-# its memory is used. In an emulated host of its own.
+# its memory is used. In an emulated host of its own, whose IOMMU takes addresses of 39 bits.
 #
 #   function.sh SHARE-FOLDER        with CXLVM_BUILD set to the folder of builds
 #
@@ -68,6 +68,7 @@ tell() {
 
 run_host() {
 	SHARE_HOST_OPTIONS=--function
+	SHARE_HOST_QEMU='-global intel-iommu.aw-bits=39'
 	share_run_host "$share" $HOST_LIMIT tell function-inside.sh >&4 || {
 		cat "$share/run.error"
 		fail "the emulated host failed"
@@ -80,6 +81,15 @@ guest_says() {
 
 powered_off() {
 	want_equal "exit status" 0 "$(cat "$DIR/status")"
+}
+
+limit_is_refused() {
+	limit=$share/out/limit
+	cat "$limit/monitor"
+	want_equal "exit status" 1 "$(cat "$limit/status")"
+	want_text "message" '^cxlvm run: vfio0: device memory at 0x8000000000-0x800fffffff is in none of the [0-9] usable I/O address ranges .*0x0-0xfedfffff.*0xfef00000-0x7fffffffff' \
+		"$limit/monitor"
+	want_text "hint" '^  hint: .*base' "$limit/monitor"
 }
 
 disk_is_read_and_written() {
@@ -115,6 +125,7 @@ host_has_no_complaint() {
 check "guest, programs and seeds are ready" prepare
 exec 4>&1
 check "the emulated host ran the guest" run_host
+check "memory above what the IOMMU takes is refused, with both numbers (WIN-3)" limit_is_refused
 check "the guest powered off" powered_off
 check "its NVMe driver reads and writes the disk by DMA" disk_is_read_and_written
 check "the function's interrupts reach the guest" interrupts_came

@@ -88,3 +88,20 @@ region_committed() {
 	want_equal "start" "$(number "$BASE")" "$(number "$(sysfs "$1" region0/resource)")"
 	want_equal "size" "$(number "$SIZE")" "$(number "$(sysfs "$1" region0/size)")"
 }
+
+# by the count of the kernel of the device
+maps_are_even() {
+	cat "$DIR/dma"
+	want_text "maps" '^maps [1-9]' "$DIR/dma"
+	want_equal "unmaps" "$(sed -n 's/^maps //p' "$DIR/dma")" "$(sed -n 's/^unmaps //p' "$DIR/dma")"
+	want_text "refused" '^refused 0$' "$DIR/dma"
+	want_text "missed" '^missed 0$' "$DIR/dma"
+}
+
+# DMA before the CPU, and away after it (DMA-5)
+dma_in_order() {
+	order=$(sed -n 's/^trace: cxl_\(dma_map\|dma_unmap\|map_enable\|map_disable\) .*/\1/p' \
+		"$DIR/monitor" | tr '\n' ' ')
+	life='dma_map map_enable map_disable dma_unmap '
+	want_equal "two boots" "$life$life" "$order"
+}

@@ -5,8 +5,7 @@
 set -eu
 . ./options.sh
 . ./guests.sh
-LAB=/sys/kernel/debug/cxlvm_lab
-PLATFORM=/sys/devices/platform/cxlvm_lab
+. ./vfio-region.sh
 
 insmod cxlvm_lab.ko devices=2 generation=5,2
 
@@ -25,20 +24,6 @@ run_on() { # DEVICE ARG...
 	shift
 	bin/cxlvm run --kernel vmlinuz --initrd guest.cpio.gz --memory 256M --device "vfio:$run_device" \
 		--append "$APPEND cxlvm.test=region" "$@"
-}
-
-region() { # NAME INDEX
-	rm -f "$MEM"
-	ln -s "$LAB/cxlvm_lab.$2/memory" "$MEM"
-	echo 0 >$LAB/dma
-	set -- "$1" --kernel vmlinuz --initrd guest.cpio.gz --memory 512M --device "vfio:$PLATFORM.$2"
-	name=$1
-	shift
-	plan "$name" "$@"
-	guest "$name" $REGION_LIMIT bin/cxlvm run "$@" --append "$APPEND cxlvm.test=region" \
-		--trace 'cxl_*'
-	cp $LAB/dma "out/$name/dma"
-	rm -f "$MEM"
 }
 
 # kill_at NAME PATTERN - a run on the first device that is killed when its console or its messages

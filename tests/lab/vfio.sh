@@ -22,7 +22,7 @@ SHARE_HOST_QEMU=$SHARE_NVME_QEMU
 
 prepare() {
 	share_make "$share" "$build"
-	cp tests/lab/vfio-inside.sh "$share/"
+	cp tests/lab/vfio-inside.sh tests/lab/vfio-region.sh "$share/"
 	sh lab/guest/mkguest.sh "$share/nvme.cpio.gz" --nvme
 	share_talk_region "$share" vfio-5
 	share_talk_region "$share" vfio-2
@@ -63,22 +63,9 @@ at() {
 	DIR=$share/out/$1
 }
 
-maps_are_even() {
+of() { # NAME COMMAND
 	at "$1"
-	cat "$DIR/dma"
-	want_text "maps" '^maps [1-9]' "$DIR/dma"
-	want_equal "unmaps" "$(sed -n 's/^maps //p' "$DIR/dma")" "$(sed -n 's/^unmaps //p' "$DIR/dma")"
-	want_text "refused" '^refused 0$' "$DIR/dma"
-	want_text "missed" '^missed 0$' "$DIR/dma"
-}
-
-# DMA before the CPU, and away after it (DMA-5)
-dma_in_order() {
-	at "$1"
-	order=$(sed -n 's/^trace: cxl_\(dma_map\|dma_unmap\|map_enable\|map_disable\) .*/\1/p' \
-		"$DIR/monitor" | tr '\n' ' ')
-	life='dma_map map_enable map_disable dma_unmap '
-	want_equal "two boots" "$life$life" "$order"
+	$2
 }
 
 # refused NAME TEXT HINT - by name, with what to do, and status 1
@@ -134,9 +121,9 @@ check "guests, disk and seeds are ready" prepare
 exec 4>&1
 check "the emulated host ran them" run_host
 for name in vfio-5 vfio-2; do
-	check "$name: DMA maps and unmaps are even, by the kernel's count (DMA-4)" maps_are_even $name
+	check "$name: DMA maps and unmaps are even, by the kernel's count (DMA-4)" of $name maps_are_even
 	check "$name: device memory is in the I/O address space before and after the CPU's (DMA-5)" \
-		dma_in_order $name
+		of $name dma_in_order
 done
 check "killed after the device was opened" reached kill-open
 check "killed with device memory mapped" reached kill-mapped

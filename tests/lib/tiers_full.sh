@@ -112,6 +112,13 @@ tier_vfio() {
 	say "vfio: devices of a real kernel that misbehave under a guest"
 	run_tap lab/vfio-trials 1500 env CXLVM_BUILD="$BUILD" sh tests/lab/vfio-trials.sh \
 		"$BUILD/lab-vfio-trials"
+	say "vfio: guests with a region in the generations that the lab tier leaves out"
+	run_tap lab/vfio-generations 2450 env CXLVM_BUILD="$BUILD" sh tests/lab/vfio-generations.sh \
+		"$BUILD/lab-vfio-generations"
+	for generation in 6 4 3 2n; do
+		run_tap "lab/vfio-$generation" 120 env CXLVM_BUILD="$BUILD" sh tests/lab/check-region.sh \
+			"$BUILD/lab-vfio-generations" "vfio-$generation"
+	done
 }
 
 # What needs a kernel that no distribution packages.

@@ -213,6 +213,7 @@ static void win3_w37_window_outside_usable_iova_is_refused(void **state)
 		if (code) {
 			assert_message_has(&err, placed_here ? VM_WINDOW(0) - 1 : VM_WINDOW(0));
 			assert_message_says(&err, "usable I/O address");
+			assert_message_has(&err, cases[i].ranges[cases[i].n - 1].last.value);
 			assert_string_not_equal(err.hint, "");
 			assert_false(vm->devices[0].recorder.prepared);
 		} else if (placed_here) {

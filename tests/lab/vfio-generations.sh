@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Guests with a region on devices of a real kernel's VFIO, in the generations that vfio.sh leaves out.
+#
+#   vfio-generations.sh SHARE-FOLDER        with CXLVM_BUILD set to the folder of builds
+#
+# SHARE-FOLDER is made anew. Speaks TAP. The guests are judged by check-region.sh.
+set -eu
+cd "$(dirname "$0")/../.."
+. tests/tap.sh
+. tests/lab/options.sh
+. tests/lab/judge.sh
+. tests/lab/share.sh
+share=$1
+build=${CXLVM_BUILD:-build}
+HOST_LIMIT=1200
+GENERATIONS='6 4 3 2n'
+
+prepare() {
+	share_make "$share" "$build"
+	cp tests/lab/vfio-generations-inside.sh tests/lab/vfio-region.sh "$share/"
+	for generation in $GENERATIONS; do
+		share_talk_region "$share" "vfio-$generation"
+	done
+}
+
+tell() {
+	while read -r word text; do
+		progress "lab: $word $text"
+	done
+}
+
+run_host() {
+	# shellcheck disable=SC2086 # a list
+	share_run_host "$share" $HOST_LIMIT tell vfio-generations-inside.sh $GENERATIONS >&4 || {
+		cat "$share/run.error"
+		fail "the emulated host failed"
+	}
+	sha256sum "$share/vmlinuz" | cut -d' ' -f1 >"$share/out/vmlinuz.sha256"
+}
+
+no_complaint() {
+	want_text "its messages" 'iommu group' "$share/out/dmesg"
+	want_no_text "the host's messages" 'WARNING:|BUG:|Oops:|Call Trace' "$share/out/dmesg"
+}
+
+check "guests and seeds are ready" prepare
+exec 4>&1
+check "the emulated host ran them" run_host
+for generation in $GENERATIONS; do
+	DIR=$share/out/vfio-$generation
+	check "generation $generation: DMA maps and unmaps are even, by the kernel's count (DMA-4)" maps_are_even
+	check "generation $generation: device memory is in the I/O address space before and after the CPU's (DMA-5)" \
+		dma_in_order
+done
+check "the host's kernel has no complaint" no_complaint
+tap_end
