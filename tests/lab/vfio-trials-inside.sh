@@ -6,7 +6,7 @@ set -eu
 . ./guests.sh
 LAB=/sys/kernel/debug/cxlvm_lab
 
-insmod cxlvm_lab.ko devices=4 generation=4,5,6,5
+insmod cxlvm_lab.ko devices=5 generation=4,5,6,5,6
 
 # the file of the device that takes its memory away: the command of a talk
 cat >/tmp/poke <<'EOF'
@@ -26,5 +26,6 @@ trial space-4 0
 trial space-5 1
 trial gate-6 2
 trial resets-5 3
+trial machine-6 4
 rmmod cxlvm_lab
 dmesg >out/dmesg
