@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* host.c - what both hosts share */
+/* host.c - what all hosts share */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,8 +2,9 @@
 /*
  * host.h - the monitor as a host of libcxlvm (cxlvm/host.h)
  *
- * Two tables that differ only in how device memory gets to the guest: as KVM memory slots, or,
- * for plan, not at all. The host pointer of both is the struct device.
+ * Three tables that differ only in how device memory gets to the guest: as KVM memory slots, for
+ * a device of this machine's kernel also into its own I/O address space, or, for plan, not at all.
+ * The host pointer of all is the struct device.
  */
 #ifndef MONITOR_HOST_H
 #define MONITOR_HOST_H
@@ -19,7 +20,7 @@ extern const struct cxlvm_host_ops host_plan_ops;
 
 const struct cxlvm_host_ops *host_ops_for(const struct device *device);
 
-/* What both share. */
+/* What all share. */
 int host_bridge_decoder(void *host, uint32_t bridge_uid,
 			const struct cxlvm_bridge_decoder *decoder);
 enum cxlvm_dma_state host_dma_state(void *host);
