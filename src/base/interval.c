@@ -73,7 +73,11 @@ uint64_t interval_end(const struct interval_set *set, uint64_t from)
 	for (unsigned int i = 0; i < set->n; i++) {
 		const struct interval *item = &set->items[i];
 
-		if (item->base >= from && item->base + (item->size - 1) >= end)
+		if (item->base < from)
+			continue;
+		if (item->base > UINT64_MAX - item->size)
+			return UINT64_MAX;
+		if (item->base + item->size > end)
 			end = item->base + item->size;
 	}
 	return end;

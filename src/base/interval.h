@@ -33,7 +33,10 @@ int interval_add(struct interval_set *set, const char *name, uint64_t base, uint
 bool interval_find_gap(const struct interval_set *set, uint64_t from, uint64_t size, uint64_t align,
 		       uint64_t last, uint64_t *base);
 
-/* The address after the highest member that begins at or above from, or from. */
+/*
+ * The address after the highest member that begins at or above from, or from. UINT64_MAX where no
+ * address comes after it.
+ */
 uint64_t interval_end(const struct interval_set *set, uint64_t from);
 
 #endif
