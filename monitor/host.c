@@ -64,13 +64,10 @@ void host_sleep_ms(void *host, unsigned int milliseconds)
 		;
 }
 
-/*
- * A guest can make events as fast as it resets its device: so many lines at once, then one per
- * second, and how many were left out (P8).
- */
+/* So many lines at once, then one per second, and how many were left out. */
 #define EVENTS_BURST 10
 
-static bool event_may_be_printed(struct device *device)
+bool host_may_tell(struct device *device)
 {
 	uint64_t now = host_now_ns(device), earned;
 	char text[64];
@@ -108,7 +105,7 @@ void host_event(void *host, const struct cxlvm_event *event)
 	const char *name = (size_t)event->kind < ARRAY_SIZE(names) ? names[event->kind] : NULL;
 	struct device *device = host;
 
-	if (event_may_be_printed(device))
+	if (host_may_tell(device))
 		events_add(&device->vm->events, name ? name : "unknown", event->device, event->code,
 			   event->text ? event->text : "");
 }

@@ -29,6 +29,11 @@ uint64_t host_now_ns(void *host);
 void host_sleep_ms(void *host, unsigned int milliseconds);
 void host_event(void *host, const struct cxlvm_event *event);
 void host_trace(void *host, const struct cxlvm_trace *trace);
+/*
+ * May an event of the device be told now? A guest can make them as fast as it resets its device, so
+ * that their rate is bounded (P8). The device's lock is held.
+ */
+bool host_may_tell(struct device *device);
 
 /* Their rows of the tables. */
 #define HOST_OPS_SHARED                                                                      \

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "host.h"
 #include "vfio.h"
 #include "vm.h"
 
@@ -66,6 +67,17 @@ static void progress(void *host, uint64_t done, uint64_t total)
 		(unsigned long long)(done >> 20), (unsigned long long)(total >> 20));
 }
 
+/* Each device gets all of RAM. */
+static uint64_t dma_size(const struct vm *vm)
+{
+	uint64_t size = 0;
+
+	for (unsigned int i = 0; i < vm->config->n_devices; i++)
+		if (vm->config->devices[i].vfio)
+			size += vm->ram.size;
+	return size;
+}
+
 int vfio_open(struct device *device, const struct device_config *config, struct cxlvm_error *err)
 {
 	struct vm *vm = device->vm;
@@ -75,6 +87,7 @@ int vfio_open(struct device *device, const struct device_config *config, struct 
 		.file_add = file_add,
 		.file_del = file_del,
 		.progress = progress,
+		.dma_size = dma_size(vm),
 	};
 	const struct cxlvm_kernel_device_config open = {
 		.size = sizeof(open),
@@ -145,13 +158,19 @@ void vfio_notice(struct device *device, enum vfio_notice notice)
 		return;
 	if (notice == VFIO_NOTICE_REQUEST) {
 		/* The kernel repeats it while it waits. */
-		events_add(events, "device-requested", device->name, 0,
-			   "the host wants the device back: end this machine");
+		pthread_mutex_lock(&device->lock);
+		if (host_may_tell(device))
+			events_add(events, "device-requested", device->name, 0,
+				   "the host wants the device back: end this machine");
+		pthread_mutex_unlock(&device->lock);
 		return;
 	}
-	events_add(events, "device-error", device->name, -EIO,
-		   "the host's kernel reports an error of the device that it could not correct");
 	pthread_mutex_lock(&device->lock);
+	/* A guest can make a device have errors. */
+	if (host_may_tell(device))
+		events_add(events, "device-error", device->name, -EIO,
+			   "the host's kernel reports an error of the device that it could not "
+			   "correct");
 	(void)cxlvm_endpoint_recheck(device->endpoint);
 	pthread_mutex_unlock(&device->lock);
 }

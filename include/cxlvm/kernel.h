@@ -56,6 +56,12 @@ struct cxlvm_kernel_config {
 	 * one call of dma_map, at most once a second and when it is over.
 	 */
 	void (*progress)(void *host, uint64_t done, uint64_t total);
+	/*
+	 * Optional: the most that the host is going to map for DMA, in bytes, counted once for each
+	 * device. The error for a limit of locked memory that is too low then says what all of it
+	 * needs; with 0 what is mapped and what was to be mapped next.
+	 */
+	uint64_t dma_size;
 };
 
 /*

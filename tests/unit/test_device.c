@@ -169,11 +169,50 @@ static void taken_memory_is_looked_for_beside_a_busy_server(void **state)
 	device_finish(device);
 }
 
+/* Both kinds of notice, as fast as a guest can cause them: bounded, and how many were left out. */
+static void p8_notices_of_the_kernel_do_not_flood_the_log(void **state)
+{
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct device *device = plug();
+	struct events *events = &rig.vm.events;
+	char text[EVENTS_KEPT + 1];
+	unsigned int lines = 0;
+	uint64_t one = 1;
+
+	(void)state;
+	assert_int_equal(events_init(events, NULL, &err), 0);
+	events_listen(events, true);
+	for (unsigned int i = 0; i < 300; i++) {
+		enum vfio_notice notice = i % 2 ? VFIO_NOTICE_ERROR : VFIO_NOTICE_REQUEST;
+
+		if (device->notices[notice] < 0)
+			device->notices[notice] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		assert_int_equal(write(device->notices[notice], &one, sizeof(one)), sizeof(one));
+		vfio_notice(device, notice);
+	}
+	text[events_take(events, text)] = 0;
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1)
+		lines++;
+	/* The burst, and one for each second that it took. */
+	assert_in_range(lines, 10, 100);
+	assert_non_null(strstr(text, "device-requested"));
+	assert_non_null(strstr(text, "device-error"));
+	assert_int_equal(rig.looked, 150);
+	assert_true(device->events_left_out > 0);
+	for (unsigned int i = 0; i < VFIO_NOTICES; i++) {
+		close(device->notices[i]);
+		device->notices[i] = -1;
+	}
+	events_finish(events);
+	device_finish(device);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p8_dma_ends_before_memory_is_unmapped),
 		cmocka_unit_test(devices_of_zeros_can_be_finished),
+		cmocka_unit_test(p8_notices_of_the_kernel_do_not_flood_the_log),
 		cmocka_unit_test(taken_memory_is_looked_for_beside_a_busy_server),
 	};
 

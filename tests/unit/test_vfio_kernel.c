@@ -289,6 +289,85 @@ static void memlock_too_low_names_what_is_needed(void **state)
 	end();
 }
 
+/* The kernel counts memory once for each address space: so does the message. */
+static void memlock_counts_all_address_spaces(bool iommufd)
+{
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct rlimit before, low;
+	struct cxlvm_transport other;
+
+	begin(iommufd);
+	mock_function("0000:18:00.0", "vfio-pci", "13", "vfio5");
+	mock_file("dev/vfio/13", "");
+	assert_int_equal(open_named("18:00.0", &other, &err), 0);
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &before), 0);
+	low = before;
+	low.rlim_cur = 0x10000;
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &low), 0);
+	assert_int_equal(map_ram(&transport, 0, 0x200000, &err), 0);
+	mock.map_error = ENOMEM;
+	assert_int_equal(map_ram(&other, 0, 0x200000, &err), -ENOMEM);
+	assert_string_equal(err.message,
+			    "locked memory: 4096 KiB are needed for DMA, the limit is 64 KiB");
+	/* What has been unmapped since is not counted. */
+	assert_int_equal(unmap_ram(&transport, 0, 0x200000), 0);
+	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	assert_int_equal(map_ram(&other, 0, 0x200000, &err), -ENOMEM);
+	assert_non_null(strstr(err.message, ": 2048 KiB"));
+	/* The host has said how much it is going to be. */
+	kernel->config.dma_size = 0x1000000;
+	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	assert_int_equal(map_ram(&other, 0, 0x200000, &err), -ENOMEM);
+	assert_non_null(strstr(err.message, ": 16384 KiB"));
+	assert_non_null(strstr(err.hint, "ulimit -l 17408"));
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &before), 0);
+	other.transport->close(other.device);
+	end();
+}
+
+static void memlock_counts_all_containers(void **state)
+{
+	(void)state;
+	memlock_counts_all_address_spaces(false);
+}
+
+static void memlock_counts_all_spaces_of_iommufd(void **state)
+{
+	(void)state;
+	memlock_counts_all_address_spaces(true);
+}
+
+/* Each device that comes may take usable addresses away, also where something is mapped. */
+static void win3_ranges_shrink_when_a_device_joins(void **state)
+{
+	struct cxlvm_iova_range ranges[2] = { 0 };
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct cxlvm_transport sibling;
+
+	(void)state;
+	begin(true);
+	assert_int_equal(map_ram(&transport, GIB(1), GIB(1), &err), 0);
+	mock.iova[0][1] = 0x7fefffff;
+	mock.iova[1][0] = 0x80000000;
+	assert_int_equal(open_named(MOCK_SIBLING, &sibling, &err), -ERANGE);
+	assert_non_null(strstr(err.message, "0x40000000-0x7fffffff, which are mapped, contain "
+					    "0x7ff00000-0x7fffffff"));
+	assert_non_null(strstr(err.hint, "iommu_groups/12/reserved_regions"));
+	/* Nothing is taken away by the refusal. */
+	assert_int_equal(mock.n_attached, 1);
+	assert_int_equal(transport.transport->iova_ranges(transport.device, ranges, 2), 2);
+	assert_int_equal(ranges[0].last.value, 0xfedfffff);
+	assert_int_equal(unmap_ram(&transport, GIB(1), GIB(1)), 0);
+	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	assert_int_equal(open_named(MOCK_SIBLING, &sibling, &err), 0);
+	assert_int_equal(transport.transport->iova_ranges(transport.device, ranges, 2), 2);
+	assert_int_equal(ranges[0].last.value, 0x7fefffff);
+	assert_int_equal(ranges[1].first.value, 0x80000000);
+	assert_int_equal(map_ram(&transport, GIB(1), GIB(1), &err), -ERANGE);
+	sibling.transport->close(sibling.device);
+	end();
+}
+
 static struct cxlvm_memory_area area_at(uint64_t guest, int dma_buf)
 {
 	return (struct cxlvm_memory_area){
@@ -632,6 +711,9 @@ int main(void)
 		cmocka_unit_test(dma_maps_end_at_the_largest_pages),
 		cmocka_unit_test(win3_holes_are_refused_with_the_numbers),
 		cmocka_unit_test(memlock_too_low_names_what_is_needed),
+		cmocka_unit_test(memlock_counts_all_containers),
+		cmocka_unit_test(memlock_counts_all_spaces_of_iommufd),
+		cmocka_unit_test(win3_ranges_shrink_when_a_device_joins),
 		cmocka_unit_test(dma2_dma4_device_memory_by_address_on_type1),
 		cmocka_unit_test(dma1_dma6_device_memory_as_dma_buf_on_iommufd),
 		cmocka_unit_test(dma4_what_is_not_let_go_is_not_mapped_again),

@@ -181,7 +181,7 @@ static int group_create(struct cxlvm_kernel *kernel, const struct place *place, 
 		cxlvm_error_set(err, -ENOMEM, "no memory for an IOMMU group");
 		return -ENOMEM;
 	}
-	space_init(&group->space, &group_ops, &kernel->config, place->group);
+	space_init(&group->space, &group_ops, &kernel->config, &kernel->mapped, place->group);
 	group->kernel = kernel;
 	group->file = -1;
 	group->container = -1;

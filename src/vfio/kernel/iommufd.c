@@ -99,7 +99,7 @@ static const struct space_ops ioas_ops = {
 	.close = ioas_close,
 };
 
-/* Known only after a device was attached; another one may take some away. */
+/* Known only after a device was attached; each that comes may take some away. */
 static int read_iova(struct ioas *ioas, const struct place *place, struct cxlvm_error *err)
 {
 	uint8_t ranges[IOVA_RANGES_ROOM * UAPI_IOVA_RANGE] = { 0 };
@@ -141,7 +141,7 @@ static int ioas_create(struct cxlvm_kernel *kernel, const struct place *place, s
 				strerror(-ret));
 		return ret;
 	}
-	space_init(&ioas->space, &ioas_ops, &kernel->config, place->group);
+	space_init(&ioas->space, &ioas_ops, &kernel->config, &kernel->mapped, place->group);
 	ioas->iommufd = kernel->iommufd;
 	ioas->id = get_le32(alloc + UAPI_IOAS_ALLOC_ID);
 	*out = ioas;
@@ -224,7 +224,7 @@ static int enter(struct cxlvm_kernel *kernel, const struct place *place, int fd,
 		return cxlvm_error_set(err, user, "IOMMU group %u has more than %u devices in use",
 				       place->group, SPACE_USERS_MAX);
 	ret = attach(ioas, place, fd, err);
-	if (!ret && !space) {
+	if (!ret) {
 		ret = read_iova(ioas, place, err);
 		if (ret)
 			iommufd_detach(fd);

@@ -98,11 +98,8 @@ static int device_dma_unmap(void *opaque, struct cxlvm_iova base, uint64_t size)
 static size_t device_iova_ranges(void *opaque, struct cxlvm_iova_range *ranges, size_t n)
 {
 	const struct kernel_device *device = opaque;
-	const struct space *space = device->space;
 
-	for (size_t i = 0; i < n && i < space->n_iova; i++)
-		ranges[i] = space->iova[i];
-	return space->n_iova;
+	return space_iova_ranges(device->space, ranges, n);
 }
 
 static int device_memory_map(void *opaque, const struct cxlvm_memory_area *areas, size_t n,

@@ -14,6 +14,7 @@ struct cxlvm_kernel {
 	pthread_mutex_t mutex; /* opening and closing: what is below */
 	int iommufd;           /* -1: none yet; one for all spaces that use it */
 	struct space *spaces;
+	_Atomic uint64_t mapped; /* bytes, in all of them */
 	struct kernel_device *devices;
 };
 

@@ -21,17 +21,28 @@
 
 #define SECOND_NS 1000000000u
 
+static void forget(struct space *space, struct space_range *range)
+{
+	atomic_fetch_sub(space->mapped, range->size);
+	*range = space->ranges[--space->n_ranges];
+}
+
 void space_init(struct space *space, const struct space_ops *ops,
-		const struct cxlvm_kernel_config *config, unsigned int group)
+		const struct cxlvm_kernel_config *config, _Atomic uint64_t *mapped,
+		unsigned int group)
 {
 	space->ops = ops;
 	space->config = config;
+	space->mapped = mapped;
 	space->group = group;
 	pthread_mutex_init(&space->mutex, NULL);
 }
 
 void space_finish(struct space *space)
 {
+	/* What the kernel did not let go went with its part. */
+	while (space->n_ranges)
+		forget(space, &space->ranges[space->n_ranges - 1]);
 	pthread_mutex_destroy(&space->mutex);
 	free(space->iova);
 	free(space->ranges);
@@ -48,42 +59,16 @@ int space_add_user(struct space *space)
 	return -ENOSPC;
 }
 
-int space_take_iova(struct space *space, const uint8_t *ranges, uint32_t n, struct cxlvm_error *err)
-{
-	uint64_t after = 0;
-
-	free(space->iova);
-	space->n_iova = 0;
-	space->iova = calloc(n ? n : 1, sizeof(*space->iova));
-	if (!space->iova)
-		return cxlvm_error_set(err, -ENOMEM, "no memory for %u I/O address ranges", n);
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t first = get_le64(ranges + (size_t)i * UAPI_IOVA_RANGE);
-		uint64_t last = get_le64(ranges + (size_t)i * UAPI_IOVA_RANGE + 8);
-
-		if (first > last || (i && first <= after))
-			return cxlvm_error_set(err, -EPROTO,
-					       "I/O address range %u of the kernel, 0x%" PRIx64
-					       "-0x%" PRIx64
-					       ", is empty or not behind the one before",
-					       i, first, last);
-		after = last;
-		space->iova[i] = (struct cxlvm_iova_range){ { first }, { last } };
-	}
-	space->n_iova = n;
-	return 0;
-}
-
 /* What is not usable in [base, last]: the first such addresses. False when all of it is usable. */
-static bool find_hole(const struct space *space, uint64_t base, uint64_t last,
+static bool find_hole(const struct cxlvm_iova_range *iova, size_t n, uint64_t base, uint64_t last,
 		      struct cxlvm_iova_range *hole)
 {
 	uint64_t from = base;
 
-	if (!space->n_iova)
+	if (!n)
 		return false;
-	for (size_t i = 0; i < space->n_iova; i++) {
-		const struct cxlvm_iova_range *range = &space->iova[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct cxlvm_iova_range *range = &iova[i];
 
 		if (range->last.value < from)
 			continue;
@@ -102,30 +87,109 @@ static bool find_hole(const struct space *space, uint64_t base, uint64_t last,
 	return true;
 }
 
-static int check_range(const struct space *space, struct cxlvm_iova base, uint64_t size,
+/* Each behind the one before. */
+static int read_ranges(struct cxlvm_iova_range *iova, const uint8_t *ranges, uint32_t n,
 		       struct cxlvm_error *err)
+{
+	uint64_t after = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t first = get_le64(ranges + (size_t)i * UAPI_IOVA_RANGE);
+		uint64_t last = get_le64(ranges + (size_t)i * UAPI_IOVA_RANGE + 8);
+
+		if (first > last || (i && first <= after)) {
+			cxlvm_error_set(err, -EPROTO,
+					"I/O address range %u of the kernel, 0x%" PRIx64
+					"-0x%" PRIx64 ", is empty or not behind the one before, "
+					"which ends at 0x%" PRIx64,
+					i, first, last, after);
+			cxlvm_error_hint(err, "this is a fault of the kernel: use another one");
+			return -EPROTO;
+		}
+		after = last;
+		iova[i] = (struct cxlvm_iova_range){ { first }, { last } };
+	}
+	return 0;
+}
+
+static int check_iova(const struct space *space, const struct cxlvm_iova_range *iova, size_t n,
+		      uint64_t base, uint64_t size, const char *what, struct cxlvm_error *err)
 {
 	struct cxlvm_iova_range hole;
 
-	if (!range_is_valid(base.value, size))
-		return cxlvm_error_set(err, -EINVAL,
-				       "I/O addresses 0x%" PRIx64 "+0x%" PRIx64
-				       " are none or wrap around",
-				       base.value, size);
-	if (find_hole(space, base.value, base.value + (size - 1), &hole)) {
-		cxlvm_error_set(err, -ERANGE,
-				"I/O addresses 0x%" PRIx64 "-0x%" PRIx64 " contain 0x%" PRIx64
-				"-0x%" PRIx64 ", which the IOMMU of group %u cannot map",
-				base.value, base.value + (size - 1), hole.first.value,
-				hole.last.value, space->group);
-		cxlvm_error_hint(err,
-				 "place guest memory outside; "
-				 "/sys/kernel/iommu_groups/%u/reserved_regions has what is "
-				 "reserved",
-				 space->group);
-		return -ERANGE;
+	if (!find_hole(iova, n, base, base + (size - 1), &hole))
+		return 0;
+	cxlvm_error_set(err, -ERANGE,
+			"I/O addresses 0x%" PRIx64 "-0x%" PRIx64 "%s contain 0x%" PRIx64
+			"-0x%" PRIx64 ", which the IOMMU of group %u cannot map",
+			base, base + (size - 1), what, hole.first.value, hole.last.value,
+			space->group);
+	cxlvm_error_hint(err,
+			 "place guest memory outside; "
+			 "/sys/kernel/iommu_groups/%u/reserved_regions has what is reserved",
+			 space->group);
+	return -ERANGE;
+}
+
+/* What is mapped has to be usable still. */
+static int check_mapped(const struct space *space, const struct cxlvm_iova_range *iova, size_t n,
+			struct cxlvm_error *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < space->n_ranges; i++)
+		ret = check_iova(space, iova, n, space->ranges[i].base.value, space->ranges[i].size,
+				 ", which are mapped,", err);
+	return ret;
+}
+
+int space_take_iova(struct space *space, const uint8_t *ranges, uint32_t n, struct cxlvm_error *err)
+{
+	struct cxlvm_iova_range *iova = calloc(n ? n : 1, sizeof(*iova)), *old;
+	int ret;
+
+	if (!iova) {
+		cxlvm_error_set(err, -ENOMEM, "no memory for %u I/O address ranges", n);
+		cxlvm_error_hint(err, "free some memory of this machine");
+		return -ENOMEM;
 	}
-	return 0;
+	ret = read_ranges(iova, ranges, n, err);
+	pthread_mutex_lock(&space->mutex);
+	if (!ret)
+		ret = check_mapped(space, iova, n, err);
+	old = ret ? iova : space->iova;
+	if (!ret) {
+		space->iova = iova;
+		space->n_iova = n;
+	}
+	pthread_mutex_unlock(&space->mutex);
+	free(old);
+	return ret;
+}
+
+size_t space_iova_ranges(struct space *space, struct cxlvm_iova_range *ranges, size_t n)
+{
+	size_t all;
+
+	pthread_mutex_lock(&space->mutex);
+	all = space->n_iova;
+	for (size_t i = 0; i < n && i < all; i++)
+		ranges[i] = space->iova[i];
+	pthread_mutex_unlock(&space->mutex);
+	return all;
+}
+
+static int check_range(const struct space *space, struct cxlvm_iova base, uint64_t size,
+		       struct cxlvm_error *err)
+{
+	if (!range_is_valid(base.value, size)) {
+		cxlvm_error_set(err, -EINVAL,
+				"I/O addresses 0x%" PRIx64 "+0x%" PRIx64 " are none or wrap around",
+				base.value, size);
+		cxlvm_error_hint(err, "give a size that is not 0 and ends below 2^64");
+		return -EINVAL;
+	}
+	return check_iova(space, space->iova, space->n_iova, base.value, size, "", err);
 }
 
 static struct space_range *find_range(struct space *space, struct cxlvm_iova base, uint64_t size)
@@ -181,11 +245,7 @@ static void remember(struct space *space, struct cxlvm_iova base, uint64_t size,
 		.writable = writable,
 		.users = (uint64_t)1 << user,
 	};
-}
-
-static void forget(struct space *space, struct space_range *range)
-{
-	*range = space->ranges[--space->n_ranges];
+	atomic_fetch_add(space->mapped, size);
 }
 
 static uint64_t now_ns(void)
@@ -196,14 +256,17 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
 }
 
-/* The kernel counts locked memory, and refuses with ENOMEM what is above the limit. */
+/*
+ * The kernel counts locked memory, and refuses with ENOMEM what is above the limit. It counts memory
+ * anew for each address space that has it.
+ */
 static void explain_memlock(const struct space *space, uint64_t size, struct cxlvm_error *err)
 {
-	uint64_t needed = size;
+	uint64_t needed = atomic_load(space->mapped) + size;
 	struct rlimit limit;
 
-	for (unsigned int i = 0; i < space->n_ranges; i++)
-		needed += space->ranges[i].size;
+	if (needed < space->config->dma_size)
+		needed = space->config->dma_size;
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY ||
 	    limit.rlim_cur >= needed)
 		return;

@@ -7,6 +7,7 @@
 #define CXLVM_VFIO_KERNEL_SPACE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <cxlvm/host.h>
 #include <cxlvm/kernel.h>
@@ -39,29 +40,35 @@ struct space_range {
 struct space {
 	const struct space_ops *ops;
 	const struct cxlvm_kernel_config *config;
-	struct space *next; /* of the same struct cxlvm_kernel */
+	_Atomic uint64_t *mapped; /* bytes in all spaces of the same struct cxlvm_kernel */
+	struct space *next;       /* of the same */
 	unsigned int group;
 	uint64_t users; /* bit n: a device that is open */
 
+	pthread_mutex_t mutex;         /* what is below */
 	struct cxlvm_iova_range *iova; /* usable, ascending; none: no limit known */
 	size_t n_iova;
-
-	pthread_mutex_t mutex; /* what is below */
 	struct space_range *ranges;
 	unsigned int n_ranges, room;
 };
 
 void space_init(struct space *space, const struct space_ops *ops,
-		const struct cxlvm_kernel_config *config, unsigned int group);
+		const struct cxlvm_kernel_config *config, _Atomic uint64_t *mapped,
+		unsigned int group);
 /* What init and the functions below made, not the kernel's part. */
 void space_finish(struct space *space);
 
 /* A number for a device, or -ENOSPC. */
 int space_add_user(struct space *space);
 
-/* Take over n usable ranges from the kernel: first and last u64 each. -EPROTO, -ENOMEM. */
+/*
+ * Take over n usable ranges from the kernel: first and last u64 each. -EPROTO, -ENOMEM; -ERANGE when
+ * something is mapped where it is no longer usable: then those before remain.
+ */
 int space_take_iova(struct space *space, const uint8_t *ranges, uint32_t n,
 		    struct cxlvm_error *err);
+/* How many there are; the first n of them. */
+size_t space_iova_ranges(struct space *space, struct cxlvm_iova_range *ranges, size_t n);
 
 /* Operations of a transport, for user of the space. */
 int space_dma_map(struct space *space, unsigned int user, const struct cxlvm_dma_range *range,
