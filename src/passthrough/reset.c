@@ -131,7 +131,7 @@ static void stay_dark(struct cxlvm_endpoint *ep)
 	ep->was_programmed = true;
 }
 
-static void report_success(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind)
+static void report_success(struct cxlvm_endpoint *ep)
 {
 	if (!ep->desc.n_areas) {
 		stay_dark(ep);
@@ -140,9 +140,9 @@ static void report_success(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind kind
 	count(&ep->counters.programmed);
 	/* The first system reset is the start of the machine: nothing was there before. */
 	if (ep->was_programmed) {
-		if (kind != CXLVM_RESET_LOW_POWER && kind != CXLVM_RESET_NONE)
-			endpoint_event(ep, CXLVM_EVENT_CONTENT_LOST, 0,
-				       "the content of device memory may be lost");
+		/* Also in low power, and when it was taken away without a word (contract 10.3). */
+		endpoint_event(ep, CXLVM_EVENT_CONTENT_LOST, 0,
+			       "the content of device memory may be lost");
 		if (ep->decoder == CXLVM_DECODER_LOCKED || flag_is_set(&ep->state.mapped))
 			endpoint_event(ep, CXLVM_EVENT_MEMORY_AVAILABLE, 0, "");
 	}
@@ -196,7 +196,7 @@ int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind k
 		cxlvm_error_set(err, local.code, "%s", local.message);
 		cxlvm_error_hint(err, "%s", local.hint);
 	} else {
-		report_success(ep, kind);
+		report_success(ep);
 	}
 	TRACE(ep, RESET_DONE, kind, (uint64_t)-ret,
 	      ep->host_ops.now_ns(ep->host) - ep->prepared_ns);
@@ -234,7 +234,7 @@ int cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
 	if (is_usable(ep, &err)) {
 		/* What was taken away is back: the registers have kept their values. */
 		if (ep->revoked && !endpoint_program(ep, CXLVM_RESET_NONE, &err))
-			report_success(ep, CXLVM_RESET_NONE);
+			report_success(ep);
 		return 0;
 	}
 	if (ep->revoked)
