@@ -89,10 +89,12 @@ static bool recheck_devices(struct vm *vm)
 
 /*
  * A kernel can close the gate of device memory without a word where anybody could read it: the real
- * decoder stays committed. Such memory is dark until the device is reset.
+ * decoder stays committed. Such memory is dark until the device is reset. seen: only what KVM
+ * cannot map for this vCPU.
  */
-static bool give_up_memory(struct vm *vm)
+static bool give_up(const struct vcpu *vcpu, bool seen)
 {
+	struct vm *vm = vcpu->vm;
 	bool disabled = false;
 
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
@@ -103,6 +105,7 @@ static bool give_up_memory(struct vm *vm)
 		pthread_mutex_lock(&device->lock);
 		if (device->real && device->mapped &&
 		    cxlvm_endpoint_memory_areas(device->endpoint, &area, 1) &&
+		    (!seen || vcpu_sees_fault(vcpu, area.guest)) &&
 		    cxlvm_endpoint_memory_error(device->endpoint, area.address, &guest)) {
 			device_warn(device, -EFAULT,
 				    "device memory does not answer, and the kernel does not say "
@@ -112,6 +115,12 @@ static bool give_up_memory(struct vm *vm)
 		pthread_mutex_unlock(&device->lock);
 	}
 	return disabled;
+}
+
+/* A KVM that cannot be asked which device it is does not say: all of them. */
+static bool give_up_memory(const struct vcpu *vcpu)
+{
+	return give_up(vcpu, true) || give_up(vcpu, false);
 }
 
 /* BARs, which lose nothing by it: a guest that puts its device into low power makes them fault. */
@@ -148,8 +157,9 @@ struct faults {
 };
 
 /* False: there is nothing left that could fault. What another vCPU has taken counts. */
-static bool take_something(struct vm *vm, const struct faults *faults)
+static bool take_something(const struct vcpu *vcpu, const struct faults *faults)
 {
+	struct vm *vm = vcpu->vm;
 	struct cpus *cpus = &vm->cpus;
 	bool taken;
 
@@ -158,7 +168,7 @@ static bool take_something(struct vm *vm, const struct faults *faults)
 	if (!taken && forward_bars(vm)) {
 		taken = true;
 		atomic_fetch_add(&cpus->taken, 1);
-	} else if (!taken && give_up_memory(vm)) {
+	} else if (!taken && give_up_memory(vcpu)) {
 		taken = true;
 		atomic_fetch_add(&cpus->taken, 1);
 		restore_bars(vm);
@@ -178,7 +188,7 @@ static void memory_fault(struct vcpu *vcpu, struct faults *faults)
 		faults->n = 0;
 	} else if (++faults->n == FAULTS_MAX) {
 		faults->n = 0;
-		if (take_something(vcpu->vm, faults))
+		if (take_something(vcpu, faults))
 			return;
 		cxlvm_error_set(&err, -EFAULT,
 				"the guest touches memory that does not answer, and every device "

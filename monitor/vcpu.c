@@ -48,6 +48,27 @@ void vcpu_close(struct vcpu *vcpu)
 	vcpu->fd = -1;
 }
 
+/* Of Linux 6.11, which older headers do not have. */
+#define PRE_FAULT_MEMORY _IOWR(KVMIO, 0xd5, struct pre_fault)
+
+struct pre_fault {
+	uint64_t guest, size, flags, padding[5];
+};
+
+#ifdef KVM_PRE_FAULT_MEMORY
+_Static_assert(PRE_FAULT_MEMORY == KVM_PRE_FAULT_MEMORY, "the system's own number");
+#endif
+
+bool vcpu_sees_fault(const struct vcpu *vcpu, struct cxlvm_gpa guest)
+{
+	struct pre_fault page = {
+		.guest = guest.value,
+		.size = (uint64_t)sysconf(_SC_PAGESIZE),
+	};
+
+	return kvm_ioctl(vcpu->fd, PRE_FAULT_MEMORY, (unsigned long)&page) == -EFAULT;
+}
+
 static void memory_access(const struct vcpu *vcpu)
 {
 	const struct map *map = &vcpu->vm->map;

@@ -46,4 +46,10 @@ void vcpu_close(struct vcpu *vcpu);
 /* Run the guest until it needs us, and do what it needs: the thread of the vCPU. */
 enum vcpu_exit vcpu_enter(struct vcpu *vcpu, struct cxlvm_error *err);
 
+/*
+ * After VCPU_FAULT: is the page at guest one that KVM cannot map? The page is not touched. False also
+ * when KVM does not know, as before Linux 6.11. The thread of the vCPU.
+ */
+bool vcpu_sees_fault(const struct vcpu *vcpu, struct cxlvm_gpa guest);
+
 #endif

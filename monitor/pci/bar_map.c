@@ -191,18 +191,22 @@ static void unmap_dma(struct device *device, struct bar_map *map)
 	map->dma = false;
 }
 
-static void set_slot(struct device *device, struct bar_map *map, bool on, struct cxlvm_gpa guest)
+/* DMA before the CPU, and the CPU away before DMA (DMA-5). */
+static void enable(struct device *device, struct bar_map *map, struct cxlvm_gpa guest)
 {
-	/* Where KVM does not take it, over another BAR for one, accesses are forwarded. */
-	int code =
-		kvm_slot_set(&device->vm->kvm, map->slot, guest, on ? map->size : 0, map->address);
-
-	if (!on)
-		unmap_dma(device, map);
-	map->enabled = on && !code;
 	map->guest = guest;
-	if (map->enabled)
-		map_dma(device, map);
+	map_dma(device, map);
+	map->enabled = !kvm_slot_set(&device->vm->kvm, map->slot, guest, map->size, map->address);
+	/* Where KVM does not take it, over another BAR for one, accesses are forwarded. */
+	if (!map->enabled)
+		unmap_dma(device, map);
+}
+
+static void disable(struct device *device, struct bar_map *map)
+{
+	(void)kvm_slot_set(&device->vm->kvm, map->slot, map->guest, 0, map->address);
+	map->enabled = false;
+	unmap_dma(device, map);
 }
 
 static bool is_inside(uint64_t first, uint64_t size, struct cxlvm_gpa base, uint64_t base_size)
@@ -228,14 +232,14 @@ void bar_maps_follow(struct device *device)
 		uint64_t guest = pci->bars[map->bar].guest + map->offset;
 
 		if (map->enabled && (!pci->memory_space || map->guest.value != guest))
-			set_slot(device, map, false, map->guest);
+			disable(device, map);
 	}
 	for (size_t i = 0; pci->memory_space && i < pci->n_maps; i++) {
 		struct bar_map *map = &pci->maps[i];
 		uint64_t guest = pci->bars[map->bar].guest + map->offset;
 
 		if (!map->enabled && may_have_slot(device, guest, map->size))
-			set_slot(device, map, true, (struct cxlvm_gpa){ guest });
+			enable(device, map, (struct cxlvm_gpa){ guest });
 	}
 }
 
@@ -249,7 +253,7 @@ bool bar_maps_forward(struct device *device)
 
 		any = any || map->enabled;
 		if (map->enabled)
-			set_slot(device, map, false, map->guest);
+			disable(device, map);
 	}
 	return any;
 }
@@ -262,7 +266,7 @@ void bar_maps_finish(struct device *device)
 		struct bar_map *map = &pci->maps[i];
 
 		if (map->enabled)
-			set_slot(device, map, false, map->guest);
+			disable(device, map);
 		kvm_slot_free(&device->vm->kvm, map->slot);
 		device->transport.ops->unmap(device->transport.device, map->address, map->size);
 	}

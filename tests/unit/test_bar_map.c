@@ -16,17 +16,20 @@
 #include "pci/host_bridge.h"
 #include "test.h"
 
-#define VCPUS     2
-#define BAR_SIZE  0x10000u
-#define MMIO32    0xc0000000u
-#define MMIO64    0x8000000000u
-#define MMIO_SIZE 0x1000000u
+#define VCPUS       2
+#define BAR_SIZE    0x10000u
+#define MMIO32      0xc0000000u
+#define MMIO64      0x8000000000u
+#define MMIO_SIZE   0x1000000u
+#define WINDOW      0x240000000u
+/* Never looked into. */
+#define ENDPOINT(n) ((struct cxlvm_endpoint *)(void *)&rig.devices[n])
 /* What cpus.c allows before it takes something away. */
-#define FAULTS    100
+#define FAULTS      100
 
 static struct {
 	struct vm vm;
-	struct device device;
+	struct device devices[2]; /* the second has memory alone */
 	struct pci_host_bridge bridge;
 	struct kvm_run run[VCPUS];
 	struct vcpu vcpus[VCPUS];
@@ -35,10 +38,12 @@ static struct {
 	/* What KVM has. */
 	_Atomic uint64_t slot_base, slot_size;
 	unsigned int n_dma;
-	uint32_t flags; /* of the BAR: what region info says */
+	uint32_t flags;   /* of the BAR: what region info says */
+	int slot_refused; /* KVM takes none: this errno */
 
 	/* What does not answer. */
 	atomic_bool bar_broken, memory_broken;
+	bool tells; /* KVM does, which memory it is: that of the first device */
 	unsigned int n_given_up;
 	atomic_uint n_faults[VCPUS];
 	atomic_uint n_went_on;
@@ -54,6 +59,7 @@ size_t __wrap_cxlvm_endpoint_memory_areas(const struct cxlvm_endpoint *ep,
 int __wrap_cxlvm_endpoint_memory_error(struct cxlvm_endpoint *ep, const void *address,
 				       struct cxlvm_gpa *guest);
 void __wrap_device_warn(struct device *device, int code, const char *text);
+bool __wrap_vcpu_sees_fault(const struct vcpu *vcpu, struct cxlvm_gpa guest);
 enum vcpu_exit __wrap_vcpu_enter(struct vcpu *vcpu, struct cxlvm_error *err);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
@@ -63,6 +69,10 @@ int __wrap_kvm_slot_set(const struct kvm *kvm, unsigned int slot, struct cxlvm_g
 	(void)kvm;
 	(void)slot;
 	(void)address;
+	if (size && rig.slot_refused)
+		return rig.slot_refused;
+	/* DMA-5: before the CPU. */
+	assert_int_equal(rig.n_dma, 1);
 	rig.slot_base = base.value;
 	rig.slot_size = size;
 	return 0;
@@ -77,20 +87,27 @@ int __wrap_cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
 size_t __wrap_cxlvm_endpoint_memory_areas(const struct cxlvm_endpoint *ep,
 					  struct cxlvm_memory_area *areas, size_t n)
 {
-	(void)ep;
 	assert_int_equal(n, 1);
-	areas[0] = (struct cxlvm_memory_area){ .address = rig.memory };
+	areas[0] = (struct cxlvm_memory_area){
+		.address = rig.memory,
+		.guest.value = ep == ENDPOINT(0) ? WINDOW : 2 * WINDOW,
+	};
 	return 1;
 }
 
 int __wrap_cxlvm_endpoint_memory_error(struct cxlvm_endpoint *ep, const void *address,
 				       struct cxlvm_gpa *guest)
 {
-	(void)ep;
 	(void)address;
 	(void)guest;
-	rig.device.mapped = false;
+	rig.devices[ep == ENDPOINT(0) ? 0 : 1].mapped = false;
 	return 1;
+}
+
+bool __wrap_vcpu_sees_fault(const struct vcpu *vcpu, struct cxlvm_gpa guest)
+{
+	(void)vcpu;
+	return rig.tells && guest.value == WINDOW;
 }
 
 void __wrap_device_warn(struct device *device, int code, const char *text)
@@ -107,7 +124,7 @@ enum vcpu_exit __wrap_vcpu_enter(struct vcpu *vcpu, struct cxlvm_error *err)
 	(void)err;
 	if (atomic_load(&rig.vm.cpus.pause))
 		return VCPU_INTERRUPTED;
-	if ((rig.bar_broken && rig.slot_size) || (rig.memory_broken && rig.device.mapped)) {
+	if ((rig.bar_broken && rig.slot_size) || (rig.memory_broken && rig.devices[0].mapped)) {
 		if (++rig.n_faults[vcpu->id] == FAULTS)
 			pthread_barrier_wait(&rig.together);
 		return VCPU_FAULT;
@@ -194,7 +211,7 @@ static struct device *plug(void)
 	memset(&rig, 0, sizeof(rig));
 	rig.flags = 7;
 	rig.vm.kvm.n_slots = 4;
-	rig.vm.devices = &rig.device;
+	rig.vm.devices = rig.devices;
 	rig.vm.n_devices = 1;
 	rig.vm.phys_bits = 46;
 	rig.bridge = (struct pci_host_bridge){
@@ -203,29 +220,31 @@ static struct device *plug(void)
 		.mmio64 = { MMIO64 },
 		.mmio64_size = MMIO_SIZE,
 	};
-	rig.device.vm = &rig.vm;
-	rig.device.bridge = &rig.bridge;
-	rig.device.real = true;
-	rig.device.transport.ops = &device_ops;
-	rig.device.transport.transport = &transport_ops;
-	rig.device.pci.bars[0] = (struct pci_bar){ .device = &rig.device, .size = BAR_SIZE };
-	pthread_mutex_init(&rig.device.lock, NULL);
-	assert_int_equal(bar_maps_init(&rig.device, NULL), 0);
-	return &rig.device;
+	rig.devices[0].vm = &rig.vm;
+	rig.devices[0].endpoint = ENDPOINT(0);
+	rig.devices[0].bridge = &rig.bridge;
+	rig.devices[0].real = true;
+	rig.devices[0].transport.ops = &device_ops;
+	rig.devices[0].transport.transport = &transport_ops;
+	rig.devices[0].pci.bars[0] =
+		(struct pci_bar){ .device = &rig.devices[0], .size = BAR_SIZE };
+	pthread_mutex_init(&rig.devices[0].lock, NULL);
+	assert_int_equal(bar_maps_init(&rig.devices[0], NULL), 0);
+	return &rig.devices[0];
 }
 
 static void unplug(void)
 {
-	bar_maps_finish(&rig.device);
+	bar_maps_finish(&rig.devices[0]);
 	assert_int_equal(rig.n_dma, 0);
-	pthread_mutex_destroy(&rig.device.lock);
+	pthread_mutex_destroy(&rig.devices[0].lock);
 }
 
 static bool has_slot_at(uint64_t guest)
 {
-	rig.device.pci.bars[0].guest = guest;
-	rig.device.pci.memory_space = true;
-	bar_maps_follow(&rig.device);
+	rig.devices[0].pci.bars[0].guest = guest;
+	rig.devices[0].pci.memory_space = true;
+	bar_maps_follow(&rig.devices[0]);
 	assert_int_equal(rig.n_dma, rig.slot_size != 0);
 	if (!rig.slot_size)
 		return false;
@@ -257,15 +276,30 @@ static void p8_a_bar_has_a_slot_in_the_memory_of_its_bridge_alone(void **state)
 	unplug();
 }
 
+/* P4: what KVM does not take is not left in the device's address space. */
+static void dma5_a_slot_that_is_refused_leaves_no_dma(void **state)
+{
+	struct device *device = plug();
+
+	(void)state;
+	rig.slot_refused = -EEXIST;
+	assert_false(has_slot_at(MMIO32));
+	assert_int_equal(rig.n_dma, 0);
+	assert_false(device->pci.maps[0].enabled);
+	rig.slot_refused = 0;
+	assert_true(has_slot_at(MMIO32));
+	unplug();
+}
+
 static void without_a_free_slot_a_bar_is_forwarded(void **state)
 {
 	(void)state;
 	plug();
 	unplug();
 	rig.vm.kvm.n_slots = 0;
-	assert_int_equal(bar_maps_init(&rig.device, NULL), 0);
-	assert_int_equal(rig.device.pci.n_maps, 0);
-	bar_maps_finish(&rig.device);
+	assert_int_equal(bar_maps_init(&rig.devices[0], NULL), 0);
+	assert_int_equal(rig.devices[0].pci.n_maps, 0);
+	bar_maps_finish(&rig.devices[0]);
 }
 
 /* Both vCPUs run until they went on. The request that they made, if any. */
@@ -328,14 +362,50 @@ static void map5_two_vcpus_give_up_the_same_memory_once(void **state)
 	unplug();
 }
 
+/* A second device, whose memory is all right. */
+static void plug_another(void)
+{
+	rig.vm.n_devices = 2;
+	rig.devices[1].vm = &rig.vm;
+	rig.devices[1].endpoint = ENDPOINT(1);
+	rig.devices[1].real = true;
+	rig.devices[1].mapped = true;
+	pthread_mutex_init(&rig.devices[1].lock, NULL);
+}
+
+static void map5_only_the_memory_that_does_not_answer_is_given_up(void **state)
+{
+	struct device *device = plug();
+
+	(void)state;
+	plug_another();
+	for (int tells = 1; tells >= 0; tells--) {
+		device->mapped = true;
+		rig.devices[1].mapped = true;
+		rig.memory_broken = true;
+		rig.tells = tells;
+		rig.n_given_up = 0;
+		rig.n_went_on = 0;
+		for (unsigned int i = 0; i < VCPUS; i++)
+			rig.n_faults[i] = 0;
+		assert_int_equal(run(), VCPU_CONTINUE);
+		assert_false(device->mapped);
+		/* A KVM that does not tell leaves no choice. */
+		assert_int_equal(rig.devices[1].mapped, tells);
+		assert_int_equal(rig.n_given_up, tells ? 1 : 2);
+	}
+	pthread_mutex_destroy(&rig.devices[1].lock);
+	unplug();
+}
+
 /* Behind the last BAR and the last memory there is nothing that could be taken away. */
 static void map5_a_fault_without_a_cause_ends_the_run(void **state)
 {
 	(void)state;
 	plug();
 	assert_true(has_slot_at(MMIO32));
-	rig.device.real = false;
-	rig.device.mapped = true;
+	rig.devices[0].real = false;
+	rig.devices[0].mapped = true;
 	rig.memory_broken = true;
 	assert_int_equal(run(), VCPU_ERROR);
 	assert_int_equal(rig.n_given_up, 0);
@@ -406,9 +476,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p8_a_bar_has_a_slot_in_the_memory_of_its_bridge_alone),
+		cmocka_unit_test(dma5_a_slot_that_is_refused_leaves_no_dma),
 		cmocka_unit_test(without_a_free_slot_a_bar_is_forwarded),
 		cmocka_unit_test(map5_p8_a_bar_that_does_not_answer_is_forwarded),
 		cmocka_unit_test(map5_two_vcpus_give_up_the_same_memory_once),
+		cmocka_unit_test(map5_only_the_memory_that_does_not_answer_is_given_up),
 		cmocka_unit_test(map5_a_fault_without_a_cause_ends_the_run),
 		cmocka_unit_test(a_slot_is_reserved_by_one_thread),
 	};
