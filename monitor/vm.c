@@ -213,6 +213,11 @@ static int realize_devices(struct vm *vm, struct cxlvm_error *err)
 			 i);
 		vm->n_devices = i + 1;
 		code = device_realize(device, config, &vm->bridges[i], err);
+		if (code && config->vfio)
+			cxlvm_error_hint(err,
+					 "cxlvm check %s looks at all that the device needs; dmesg "
+					 "of the host says what its kernel found",
+					 config->has_vfio_fd ? "" : config->vfio);
 		if (code)
 			return code;
 		if (endpoint_map_ranges(device) > MAP_RANGES_PER_DEVICE)

@@ -584,7 +584,7 @@ static int live(void)
 	code = open_named(MOCK_DEVICE, &transport, &err);
 	if (code) {
 		assert_int_equal(err.code, code);
-		assert_true(err.message[0]);
+		assert_true(err.message[0] && err.hint[0]);
 		cxlvm_kernel_destroy(kernel);
 		return code;
 	}
@@ -618,6 +618,8 @@ static int live(void)
 		code = transport.transport->irq_set(transport.device, CXLVM_IRQ_MSIX, 0, 1, fds);
 	if (!code)
 		code = transport.transport->irq_disable(transport.device, CXLVM_IRQ_MSIX);
+	/* Every error that says something says what to do, too. */
+	assert_int_equal(!err.message[0], !err.hint[0]);
 	if (sibling.transport)
 		sibling.transport->close(sibling.device);
 	transport.transport->close(transport.device);
@@ -667,6 +669,7 @@ static void lies_of_the_kernel_are_refused(void **state)
 	mock.iova[1][0] = 0x1000;
 	assert_int_equal(open_named(MOCK_DEVICE, &transport, &err), -EPROTO);
 	assert_non_null(strstr(err.message, "0x1000-0xffffffffffff"));
+	assert_non_null(strstr(err.hint, "fault of the kernel"));
 	mock.iova[1][0] = mock.iova[1][1] + 1;
 	assert_int_equal(open_named(MOCK_DEVICE, &transport, NULL), -EPROTO);
 	/* None is no limit: an old kernel. */

@@ -84,9 +84,10 @@ int kernel_read_regions(struct kernel_device *device, struct cxlvm_error *err)
 	    device->n_regions <= CXLVM_REGION_CONFIG || device->n_regions > REGIONS_MAX)
 		return cxlvm_error_set(err, -EPROTO,
 				       "%s: device info: flags 0x%x and %u regions are not those "
-				       "of a PCI device",
+				       "of a PCI device (flag 0x%x, %u to %u regions)",
 				       device->name, get_le32(info + UAPI_INFO_FLAGS),
-				       device->n_regions);
+				       device->n_regions, UAPI_INFO_FLAG_PCI,
+				       CXLVM_REGION_CONFIG + 1, REGIONS_MAX);
 	device->regions = calloc(device->n_regions, sizeof(*device->regions));
 	if (!device->regions)
 		return cxlvm_error_set(err, -ENOMEM, "%s: no memory for %u regions", device->name,
@@ -108,9 +109,10 @@ int kernel_read_regions(struct kernel_device *device, struct cxlvm_error *err)
 				     region->offset + (region->size - 1) > INT64_MAX))
 			return cxlvm_error_set(err, -EPROTO,
 					       "%s: region %u of 0x%llx bytes at 0x%llx does not "
-					       "fit into a file",
+					       "fit into a file, which ends at 0x%llx",
 					       device->name, i, (unsigned long long)region->size,
-					       (unsigned long long)region->offset);
+					       (unsigned long long)region->offset,
+					       (unsigned long long)INT64_MAX);
 	}
 	return 0;
 }

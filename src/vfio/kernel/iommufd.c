@@ -117,8 +117,10 @@ static int read_iova(struct ioas *ioas, const struct place *place, struct cxlvm_
 		return cxlvm_error_set(err, ret, "%s: usable I/O addresses: %s", place->name,
 				       strerror(-ret));
 	if (n > IOVA_RANGES_ROOM)
-		return cxlvm_error_set(err, -EPROTO, "%s: %u ranges of usable I/O addresses",
-				       place->name, n);
+		return cxlvm_error_set(err, -EPROTO,
+				       "%s: %u ranges of usable I/O addresses, there is room for "
+				       "%u",
+				       place->name, n, IOVA_RANGES_ROOM);
 	return space_take_iova(&ioas->space, ranges, n, err);
 }
 

@@ -171,6 +171,32 @@ static int open_device(struct cxlvm_kernel *kernel, const struct cxlvm_kernel_de
 	return ret;
 }
 
+/* Where no error of its own says what to do: what can be looked at. */
+static void hint_open(const struct kernel_device *device, struct cxlvm_error *err)
+{
+	const char *name = device->name;
+
+	if (!err)
+		return;
+	if (!name[0])
+		cxlvm_error_hint(err, "lspci -D lists PCI devices; their folders are below "
+				      "/sys/devices");
+	else if (err->code == -EPROTO)
+		cxlvm_error_hint(
+			err,
+			"the host's kernel contradicts itself: try another one; dmesg | grep "
+			"-e vfio -e %s has what it says of the device",
+			name);
+	else if (err->code == -ENOMEM)
+		cxlvm_error_hint(err, "free memory of this machine; dmesg | tail says what it was "
+				      "for");
+	else
+		cxlvm_error_hint(err,
+				 "dmesg | grep -e vfio -e iommu -e %s on the host says why; cxlvm "
+				 "check %s looks at all that the device needs",
+				 name, name);
+}
+
 int cxlvm_kernel_open(struct cxlvm_kernel *kernel, const struct cxlvm_kernel_device_config *given,
 		      struct cxlvm_transport *out, struct cxlvm_error *err)
 {
@@ -184,16 +210,23 @@ int cxlvm_kernel_open(struct cxlvm_kernel *kernel, const struct cxlvm_kernel_dev
 		ret = cxlvm_error_set(err, -EINVAL,
 				      "VFIO device configuration with %s of name and descriptor",
 				      config->device ? "both" : "none");
-	if (ret)
+	if (ret) {
+		cxlvm_error_hint(err, "see struct cxlvm_kernel_device_config in cxlvm/kernel.h");
 		return ret;
+	}
 	device = calloc(1, sizeof(*device));
-	if (!device)
-		return cxlvm_error_set(err, -ENOMEM, "no memory for a VFIO device");
+	if (!device) {
+		cxlvm_error_set(err, -ENOMEM, "no memory for a VFIO device of %zu bytes",
+				sizeof(*device));
+		cxlvm_error_hint(err, "free memory of this machine");
+		return -ENOMEM;
+	}
 	device->kernel = kernel;
 	device->fd = -1;
 	pthread_mutex_lock(&kernel->mutex);
 	ret = open_device(kernel, config, device, err);
 	if (ret) {
+		hint_open(device, err);
 		/* A descriptor that was given stays the caller's. */
 		if (config->has_fd && device->fd >= 0) {
 			iommufd_detach(device->fd);
@@ -215,29 +248,44 @@ int cxlvm_kernel_open(struct cxlvm_kernel *kernel, const struct cxlvm_kernel_dev
 	return ret;
 }
 
+static int take_config(struct cxlvm_kernel_config *config, const struct cxlvm_kernel_config *given,
+		       struct cxlvm_error *err)
+{
+	int ret =
+		sized_config_take(config, sizeof(*config),
+				  SIZE_WITH(struct cxlvm_kernel_config, size), given, "VFIO", err);
+
+	if (ret)
+		return ret;
+	if (!config->file_add != !config->file_del)
+		return cxlvm_error_set(err, -EINVAL,
+				       "VFIO configuration with one of file_add and "
+				       "file_del");
+	if (!config->page_size)
+		config->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	return is_power_of_two(config->page_size)
+		       ? 0
+		       : cxlvm_error_set(err, -EINVAL, "host page size %llu is no power of two",
+					 (unsigned long long)config->page_size);
+}
+
 int kernel_create_at(const struct roots *roots, const struct cxlvm_kernel_config *given,
 		     struct cxlvm_kernel **out, struct cxlvm_error *err)
 {
 	struct cxlvm_kernel_config config;
 	struct cxlvm_kernel *kernel;
-	int ret =
-		sized_config_take(&config, sizeof(config),
-				  SIZE_WITH(struct cxlvm_kernel_config, size), given, "VFIO", err);
+	int ret = take_config(&config, given, err);
 
-	if (ret)
+	if (ret) {
+		cxlvm_error_hint(err, "see struct cxlvm_kernel_config in cxlvm/kernel.h");
 		return ret;
-	if (!config.file_add != !config.file_del)
-		return cxlvm_error_set(err, -EINVAL,
-				       "VFIO configuration with one of file_add and "
-				       "file_del");
-	if (!config.page_size)
-		config.page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-	if (!is_power_of_two(config.page_size))
-		return cxlvm_error_set(err, -EINVAL, "host page size %llu is no power of two",
-				       (unsigned long long)config.page_size);
+	}
 	kernel = calloc(1, sizeof(*kernel));
-	if (!kernel)
-		return cxlvm_error_set(err, -ENOMEM, "no memory for VFIO");
+	if (!kernel) {
+		cxlvm_error_set(err, -ENOMEM, "no memory for VFIO, %zu bytes", sizeof(*kernel));
+		cxlvm_error_hint(err, "free memory of this machine");
+		return -ENOMEM;
+	}
 	kernel->config = config;
 	kernel->roots = *roots;
 	kernel->iommufd = -1;
@@ -252,9 +300,12 @@ int cxlvm_kernel_create(const struct cxlvm_kernel_config *config, struct cxlvm_k
 	static const struct roots roots = { .sys = "/sys", .dev = "/dev", .proc = "/proc" };
 
 	/* Its structures are in the host's byte order, what devices answer is in the bus's. */
-	if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
-		return cxlvm_error_set(err, -EOPNOTSUPP,
-				       "devices of VFIO on a big-endian host are not supported");
+	if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) {
+		cxlvm_error_set(err, -EOPNOTSUPP,
+				"devices of VFIO on a big-endian host are not supported");
+		cxlvm_error_hint(err, "use a vfio-user server, or a little-endian host");
+		return -EOPNOTSUPP;
+	}
 	return kernel_create_at(&roots, config, kernel, err);
 }
 

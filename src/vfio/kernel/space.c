@@ -342,6 +342,17 @@ static int dma_map(struct space *space, unsigned int user, const struct cxlvm_dm
 	return ret;
 }
 
+/* Where no error of its own says what to do. */
+static void hint_map(int ret, struct cxlvm_error *err)
+{
+	if (ret == -EEXIST)
+		cxlvm_error_hint(err, "unmap what is there first: see cxlvm/vfio.h");
+	else if (ret == -ENOSPC)
+		cxlvm_error_hint(err, "map memory in fewer, larger ranges");
+	else
+		cxlvm_error_hint(err, "dmesg | grep -e vfio -e iommu on the host says why");
+}
+
 int space_dma_map(struct space *space, unsigned int user, const struct cxlvm_dma_range *range,
 		  struct cxlvm_error *err)
 {
@@ -350,6 +361,7 @@ int space_dma_map(struct space *space, unsigned int user, const struct cxlvm_dma
 	pthread_mutex_lock(&space->mutex);
 	ret = dma_map(space, user, range, err);
 	pthread_mutex_unlock(&space->mutex);
+	hint_map(ret, err);
 	return ret;
 }
 
@@ -424,6 +436,7 @@ int space_memory_map(struct space *space, unsigned int user, const struct cxlvm_
 		(void)dma_unmap(space, user, (struct cxlvm_iova){ areas[done].guest.value },
 				areas[done].size);
 	pthread_mutex_unlock(&space->mutex);
+	hint_map(ret, err);
 	return ret;
 }
 
