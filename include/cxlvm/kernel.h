@@ -30,6 +30,7 @@
 extern "C" {
 #endif
 
+#define CXLVM_IRQ_MSI     1u
 #define CXLVM_IRQ_MSIX    2u
 #define CXLVM_IRQ_ERROR   3u
 #define CXLVM_IRQ_REQUEST 4u

@@ -102,6 +102,8 @@ struct cxlvm_dma_range {
 
 struct cxlvm_memory_area; /* cxlvm/host.h */
 
+#define CXLVM_IRQ_NORESIZE (1u << 3) /* VFIO_IRQ_INFO_NORESIZE */
+
 /*
  * What a transport of the library offers to its host beyond device access. The engine never
  * calls these: resets are the host's (host operation device_reset).
@@ -155,6 +157,13 @@ struct cxlvm_transport_ops {
 	int (*memory_map)(void *device, const struct cxlvm_memory_area *areas, size_t n,
 			  struct cxlvm_error *err);
 	void (*memory_unmap)(void *device, const struct cxlvm_memory_area *areas, size_t n);
+
+	/*
+	 * Optional. What VFIO_DEVICE_GET_IRQ_INFO says of interrupt type index: its flags, and how
+	 * many vectors it has. With CXLVM_IRQ_NORESIZE all vectors have to be connected by the
+	 * first irq_set; without, and where there is irq_info, each can be by one of its own.
+	 */
+	int (*irq_info)(void *device, uint32_t index, uint32_t *flags, uint32_t *count);
 };
 
 /* An opened device: copied by value, valid until transport->close. */

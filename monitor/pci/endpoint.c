@@ -168,12 +168,19 @@ static void add_patch(struct pci_endpoint *pci, uint32_t offset, uint8_t value)
 
 static int refuse_intx(struct device *device)
 {
+	const struct pci_endpoint *pci = &device->pci;
+	char text[96];
 	uint64_t pin;
 	int code = read_device(device, CXLVM_REGION_CONFIG, PCI_INTERRUPT_PIN, 1, &pin);
 
-	if (!code && pin && !device->vm->config->plan)
-		device_warn(device, 0, "INTx of the device is not given to the guest, MSI-X is");
-	return code;
+	if (code || !pin || device->vm->config->plan)
+		return code;
+	snprintf(text, sizeof(text), "INTx of the device is not given to the guest, %s",
+		 pci->msix.capability ? "MSI-X is"
+		 : pci->msi.at        ? "MSI is"
+				      : "and it has no other interrupts");
+	device_warn(device, 0, text);
+	return 0;
 }
 
 static int hide_functions(struct device *device)
@@ -186,52 +193,90 @@ static int hide_functions(struct device *device)
 	return code;
 }
 
-/*
- * Capabilities of interrupts: MSI-X is emulated; what the guest cannot have is taken out of the
- * list. Bounded, as a list may be a loop.
- */
+struct capability {
+	uint32_t at;
+	uint8_t id, next;
+};
+
+/* Bounded, as a list may be a loop. */
+#define CAPABILITIES_MAX (PCI_HEADER_SPACE / 4)
+
+static int read_capabilities(struct device *device, struct capability *list, unsigned int *n)
+{
+	uint64_t value = 0;
+	int code = read_device(device, CXLVM_REGION_CONFIG, PCI_CAPABILITY_LIST, 1, &value);
+	uint32_t at = value & 0xfc;
+
+	for (*n = 0; !code && at >= PCI_STD_HEADER_SIZEOF && *n < CAPABILITIES_MAX;) {
+		code = read_device(device, CXLVM_REGION_CONFIG, at, 2, &value);
+		if (code)
+			break;
+		list[(*n)++] = (struct capability){
+			.at = at,
+			.id = value & 0xff,
+			.next = (uint8_t)(value >> 8),
+		};
+		at = value >> 8 & 0xfc;
+	}
+	return code;
+}
+
+/* The one that the guest is given; 0: none. Software devices have MSI-X. */
+static uint32_t choose_interrupts(const struct device *device, const struct capability *list,
+				  unsigned int n)
+{
+	uint32_t msi = 0;
+
+	if (!device->transport.transport->irq_set)
+		return 0;
+	for (unsigned int i = 0; i < n; i++) {
+		if (list[i].id == PCI_CAP_ID_MSIX)
+			return list[i].at;
+		if (list[i].id == PCI_CAP_ID_MSI && device->real && !msi)
+			msi = list[i].at;
+	}
+	return msi;
+}
+
+/* Capabilities of interrupts: one is emulated; what the guest cannot have is not in its list. */
 static int find_interrupts(struct device *device, struct cxlvm_error *err)
 {
-	const struct cxlvm_transport_ops *transport = device->transport.transport;
+	struct capability list[CAPABILITIES_MAX];
 	struct pci_endpoint *pci = &device->pci;
-	uint32_t pointer = PCI_CAPABILITY_LIST;
-	uint64_t value = 0;
-	int code = read_device(device, CXLVM_REGION_CONFIG, pointer, 1, &value);
+	uint32_t pointer = PCI_CAPABILITY_LIST, chosen;
+	unsigned int n = 0;
+	int code = read_capabilities(device, list, &n);
 
 	/* There is no INTx for the guest, and one function in each slot. */
 	add_patch(pci, PCI_INTERRUPT_PIN, 0);
-	if (!code && device->real)
-		code = refuse_intx(device);
 	if (!code)
 		code = hide_functions(device);
-	for (unsigned int i = 0; !code && i < PCI_HEADER_SPACE / 4; i++) {
-		uint32_t at = value & 0xfc;
-		uint32_t id, next;
+	chosen = choose_interrupts(device, list, code ? 0 : n);
+	for (unsigned int i = 0; !code && i < n; i++) {
+		const struct capability *c = &list[i];
 
-		if (at < PCI_STD_HEADER_SIZEOF)
-			return 0;
-		code = read_device(device, CXLVM_REGION_CONFIG, at, 2, &value);
-		id = value & 0xff;
-		next = value >> 8 & 0xff;
-		if (code)
-			break;
-		if (id == PCI_CAP_ID_MSIX && transport->irq_set && !pci->msix.capability) {
-			code = pci_msix_init(device, at, err);
+		if (chosen && c->at == chosen) {
+			code = c->id == PCI_CAP_ID_MSIX ? pci_msix_init(device, c->at, err)
+							: pci_msi_init(device, c->at, err);
 			if (code)
 				return code;
-			pointer = at + PCI_CAP_LIST_NEXT;
-		} else if ((id == PCI_CAP_ID_MSI || id == PCI_CAP_ID_MSIX) &&
+			/* A loop comes here again. */
+			chosen = 0;
+			pointer = c->at + PCI_CAP_LIST_NEXT;
+		} else if ((c->id == PCI_CAP_ID_MSI || c->id == PCI_CAP_ID_MSIX) &&
 			   pci->n_patches < PCI_PATCHES_MAX) {
-			add_patch(pci, pointer, (uint8_t)next);
+			add_patch(pci, pointer, c->next);
 		} else {
-			pointer = at + PCI_CAP_LIST_NEXT;
+			pointer = c->at + PCI_CAP_LIST_NEXT;
 		}
-		value = next;
 	}
-	if (code)
-		return cxlvm_error_set(err, code, "%s: cannot read its capabilities: %s",
-				       device->name, strerror(-code));
-	return 0;
+	if (!code && device->real)
+		code = refuse_intx(device);
+	if (code) {
+		cxlvm_error_set(err, code, "%s: cannot read its capabilities: %s", device->name,
+				strerror(-code));
+	}
+	return code;
 }
 
 int endpoint_open(struct device *device, struct cxlvm_error *err)
@@ -313,6 +358,7 @@ void endpoint_finish(struct device *device)
 {
 	bar_maps_finish(device);
 	pci_msix_finish(device);
+	pci_msi_finish(device);
 	free(device->pci.spans);
 	memset(&device->pci, 0, sizeof(device->pci));
 }
@@ -384,6 +430,7 @@ void endpoint_reset(struct device *device)
 	for (unsigned int i = 0; i < PCI_BARS; i++)
 		pci->bars[i].guest = pci->bars[i].assigned.value;
 	pci_msix_reset(device);
+	pci_msi_reset(device);
 	pci->memory_space = true;
 	pci->held = false;
 	follow_bars(device);
@@ -396,6 +443,7 @@ void endpoint_clear(struct device *device, bool held)
 	for (unsigned int i = 0; i < PCI_BARS; i++)
 		pci->bars[i].guest = 0;
 	pci_msix_reset(device);
+	pci_msi_reset(device);
 	pci->memory_space = false;
 	pci->held = held;
 	follow_bars(device);
@@ -420,6 +468,7 @@ void endpoint_restore(struct device *device, uint16_t command)
 {
 	write_device(device, CXLVM_REGION_CONFIG, PCI_COMMAND, 2, command);
 	pci_msix_renew(device);
+	pci_msi_renew(device);
 }
 
 /* The dword of a BAR register, or of the upper half of a 64-bit one. */
@@ -500,7 +549,7 @@ static uint64_t patch(const struct pci_endpoint *pci, uint32_t offset, unsigned 
 		control = (uint16_t)(pci_msix_control(&pci->msix, control) >> (8 * at));
 		value = (value & ~(0xffull << (8 * i))) | (uint64_t)(control & 0xff) << (8 * i);
 	}
-	return value;
+	return pci_msi_read(&pci->msi, offset, length, value);
 }
 
 /* Enable and function mask are in the second byte of the register. */
@@ -559,7 +608,7 @@ void endpoint_config_write(struct device *device, uint32_t offset, unsigned int 
 		bar_register_write(pci, index,
 				   merge(bar_register(pci, index), offset, length, value));
 		pass = false;
-	} else if (is_rom(offset)) {
+	} else if (is_rom(offset) || pci_msi_write(device, offset, length, value)) {
 		pass = false;
 	} else if (offset == PCI_COMMAND) {
 		pci->memory_space = value & PCI_COMMAND_MEMORY;

@@ -4,7 +4,8 @@
  *
  * The device answers, libcxlvm filters. Three things are the monitor's own: the BARs; the Memory
  * Space bit, which moves the guest's BARs and never the device's (the real bit stays on, device
- * memory is not gated by it); and interrupts, of which the guest has MSI-X only (msix.h).
+ * memory is not gated by it); and interrupts, of which the guest has MSI-X only (msix.h), or MSI where the device
+ * has no MSI-X (msi_capability.h).
  */
 #ifndef MONITOR_PCI_ENDPOINT_H
 #define MONITOR_PCI_ENDPOINT_H
@@ -17,6 +18,7 @@
 
 #include "bar_map.h"
 #include "map.h"
+#include "msi_capability.h"
 #include "msix.h"
 
 #define PCI_BARS 6
@@ -60,6 +62,7 @@ struct pci_endpoint {
 	struct pci_patch patches[PCI_PATCHES_MAX];
 	unsigned int n_patches;
 	struct msix msix;
+	struct msi_capability msi;
 	atomic_bool memory_space; /* the guest's bit */
 	atomic_bool held;         /* in a bus reset: nobody answers */
 };

@@ -2,20 +2,14 @@
 /* msix.c - MSI-X of a passed-through function */
 #include <errno.h>
 #include <linux/pci_regs.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "device.h"
 #include "map.h"
 #include "msix.h"
 #include "util.h"
 #include "vm.h"
-
-/* VFIO's number of this kind of interrupt. */
-#define IRQ_INDEX_MSIX 2u
 
 #define ENTRY_CONTROL 3u /* of the words of an entry */
 
@@ -29,37 +23,25 @@ static int read_config(struct device *device, uint32_t offset, unsigned int leng
 	return code;
 }
 
-static int create_vectors(struct device *device, struct cxlvm_error *err)
+static int create_vectors(struct device *device, unsigned int n, struct cxlvm_error *err)
 {
 	struct msix *msix = &device->pci.msix;
-	unsigned int n = msix->n_vectors;
 
-	msix->vectors = calloc(n, sizeof(*msix->vectors));
-	if (!msix->vectors) {
-		msix->n_vectors = 0;
-		return cxlvm_error_set(err, -ENOMEM, "%s: no memory for %u interrupt vectors",
-				       device->name, n);
+	msix->entries = calloc(n, sizeof(*msix->entries));
+	if (!msix->entries) {
+		cxlvm_error_set(err, -ENOMEM, "%s: no memory for %u interrupt vectors",
+				device->name, n);
+		cxlvm_error_hint(err, "free memory of this machine");
+		return -ENOMEM;
 	}
-	for (unsigned int i = 0; i < n; i++)
-		msix->vectors[i].eventfd = -1;
-	/* A plan has no interrupts. */
-	if (device->vm->config->plan)
-		return 0;
-	for (unsigned int i = 0; i < n; i++) {
-		msix->vectors[i].eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (msix->vectors[i].eventfd < 0)
-			return cxlvm_error_set(err, -errno,
-					       "%s: no eventfd for interrupt vector %u of %u: %s",
-					       device->name, i, n, strerror(errno));
-	}
-	msix->first = msi_reserve(&device->vm->msi, n, err);
-	return msix->first < 0 ? msix->first : 0;
+	return vectors_init(device, &msix->vectors, CXLVM_IRQ_MSIX, n, err);
 }
 
 int pci_msix_init(struct device *device, uint32_t capability, struct cxlvm_error *err)
 {
 	struct msix *msix = &device->pci.msix;
 	uint32_t control, table, pba;
+	unsigned int n;
 	int code = read_config(device, capability + PCI_MSIX_FLAGS, 2, &control);
 
 	if (!code)
@@ -69,122 +51,72 @@ int pci_msix_init(struct device *device, uint32_t capability, struct cxlvm_error
 	if (code)
 		return cxlvm_error_set(err, code, "%s: cannot read its MSI-X capability: %s",
 				       device->name, strerror(-code));
-	msix->n_vectors = (control & PCI_MSIX_FLAGS_QSIZE) + 1;
+	n = (control & PCI_MSIX_FLAGS_QSIZE) + 1;
 	msix->table = (struct cxlvm_bar_range){
 		.bar = table & PCI_MSIX_TABLE_BIR,
 		.offset = table & PCI_MSIX_TABLE_OFFSET,
-		.size = (uint64_t)msix->n_vectors * PCI_MSIX_ENTRY_SIZE,
+		.size = (uint64_t)n * PCI_MSIX_ENTRY_SIZE,
 	};
 	msix->pba = (struct cxlvm_bar_range){
 		.bar = pba & PCI_MSIX_PBA_BIR,
 		.offset = pba & PCI_MSIX_PBA_OFFSET,
-		.size = align_up(msix->n_vectors, 64) / 8,
+		.size = align_up(n, 64) / 8,
 	};
 	if (msix->table.bar >= PCI_BARS || msix->pba.bar >= PCI_BARS ||
 	    (msix->table.bar == msix->pba.bar &&
 	     msix->table.offset < msix->pba.offset + msix->pba.size &&
 	     msix->pba.offset < msix->table.offset + msix->table.size)) {
-		msix->n_vectors = 0;
-		return cxlvm_error_set(err, -EPROTO,
-				       "%s: MSI-X table (BAR %u, 0x%llx) and pending bits (BAR %u, "
-				       "0x%llx) overlap or are in no BAR",
-				       device->name, msix->table.bar,
-				       (unsigned long long)msix->table.offset, msix->pba.bar,
-				       (unsigned long long)msix->pba.offset);
+		cxlvm_error_set(err, -EPROTO,
+				"%s: MSI-X table (BAR %u, 0x%llx) and pending bits (BAR %u, "
+				"0x%llx) overlap or are in no BAR",
+				device->name, msix->table.bar,
+				(unsigned long long)msix->table.offset, msix->pba.bar,
+				(unsigned long long)msix->pba.offset);
+		cxlvm_error_hint(err, "the device contradicts itself: lspci -vv on the host shows "
+				      "its MSI-X capability");
+		return -EPROTO;
 	}
 	msix->capability = capability;
-	return create_vectors(device, err);
+	return create_vectors(device, n, err);
 }
 
 void pci_msix_finish(struct device *device)
 {
 	struct msix *msix = &device->pci.msix;
 
-	if (msix->vectors) {
-		pci_msix_reset(device);
-		for (unsigned int i = 0; i < msix->n_vectors; i++)
-			if (msix->vectors[i].eventfd >= 0)
-				close(msix->vectors[i].eventfd);
-		free(msix->vectors);
-	}
+	vectors_finish(device, &msix->vectors);
+	free(msix->entries);
 	memset(msix, 0, sizeof(*msix));
 }
 
-/* Attach or detach a vector, as its mask, the function's and the enable bit say. */
+/* Send or hold back, as the mask of the vector, the function's and the enable bit say. */
 static void update(struct device *device, unsigned int i)
 {
 	struct msix *msix = &device->pci.msix;
-	struct msix_vector *vector = &msix->vectors[i];
+	const struct msix_entry *entry = &msix->entries[i];
 	bool send = msix->enabled && !msix->masked &&
-		    !(vector->entry[ENTRY_CONTROL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
-	unsigned int number = (unsigned int)msix->first + i;
+		    !(entry->word[ENTRY_CONTROL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
 	struct msi_message message = {
-		.address = (uint64_t)vector->entry[1] << 32 | vector->entry[0],
-		.data = vector->entry[2],
+		.address = (uint64_t)entry->word[1] << 32 | entry->word[0],
+		.data = entry->word[2],
 	};
 
-	if (send == vector->attached)
-		return;
-	if (!send)
-		msi_detach(&device->vm->msi, number, vector->eventfd);
-	else if (msi_attach(&device->vm->msi, number, &message, vector->eventfd))
-		/* What KVM does not take stays pending. */
-		return;
-	vector->attached = send;
-}
-
-static void update_all(struct device *device)
-{
-	for (unsigned int i = 0; i < device->pci.msix.n_vectors; i++)
-		update(device, i);
-}
-
-static void enable(struct device *device)
-{
-	const struct cxlvm_transport *transport = &device->transport;
-	struct msix *msix = &device->pci.msix;
-	int *eventfds = calloc(msix->n_vectors, sizeof(*eventfds));
-	int code = -ENOMEM;
-
-	if (eventfds) {
-		for (unsigned int i = 0; i < msix->n_vectors; i++)
-			eventfds[i] = msix->vectors[i].eventfd;
-		code = transport->transport->irq_set(transport->device, IRQ_INDEX_MSIX, 0,
-						     msix->n_vectors, eventfds);
-		free(eventfds);
-	}
-	if (code)
-		device_warn(device, code, "the device does not take its interrupts");
-}
-
-static void disable(struct device *device)
-{
-	const struct cxlvm_transport *transport = &device->transport;
-	struct msix *msix = &device->pci.msix;
-
-	if (transport->transport->irq_disable)
-		(void)transport->transport->irq_disable(transport->device, IRQ_INDEX_MSIX);
-	for (unsigned int i = 0; i < msix->n_vectors; i++) {
-		uint64_t count;
-
-		if (read(msix->vectors[i].eventfd, &count, sizeof(count)) < 0) {
-			/* Nothing was pending. */
-		}
-	}
+	vectors_send(device, &msix->vectors, i, send ? &message : NULL);
 }
 
 static void set_control(struct device *device, bool enabled, bool masked)
 {
 	struct msix *msix = &device->pci.msix;
-	bool before = msix->enabled;
 
 	msix->enabled = enabled;
 	msix->masked = masked;
-	update_all(device);
-	if (enabled && !before)
-		enable(device);
-	if (before && !enabled)
-		disable(device);
+	if (!enabled) {
+		vectors_disable(device, &msix->vectors);
+		return;
+	}
+	vectors_enable(device, &msix->vectors, msix->vectors.n);
+	for (unsigned int i = 0; i < msix->vectors.n; i++)
+		update(device, i);
 }
 
 void pci_msix_reset(struct device *device)
@@ -194,19 +126,16 @@ void pci_msix_reset(struct device *device)
 	if (!msix->capability)
 		return;
 	set_control(device, false, false);
-	for (unsigned int i = 0; i < msix->n_vectors; i++) {
+	for (unsigned int i = 0; i < msix->vectors.n; i++) {
 		for (unsigned int word = 0; word < ENTRY_CONTROL; word++)
-			msix->vectors[i].entry[word] = 0;
-		msix->vectors[i].entry[ENTRY_CONTROL] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
+			msix->entries[i].word[word] = 0;
+		msix->entries[i].word[ENTRY_CONTROL] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
 	}
 }
 
 void pci_msix_renew(struct device *device)
 {
-	if (!device->pci.msix.enabled)
-		return;
-	disable(device);
-	enable(device);
+	vectors_renew(device, &device->pci.msix.vectors);
 }
 
 uint16_t pci_msix_control(const struct msix *msix, uint16_t value)
@@ -231,40 +160,36 @@ static bool is_natural(uint64_t offset, unsigned int length)
 }
 
 /* Table and PBA are made of dwords. */
-static uint64_t read_dwords(const struct msix *msix, uint64_t offset, unsigned int length,
-			    uint32_t (*dword)(const struct msix *msix, uint64_t offset))
+static uint64_t read_dwords(const struct device *device, uint64_t offset, unsigned int length,
+			    uint32_t (*dword)(const struct device *device, uint64_t offset))
 {
 	uint64_t at = align_down(offset, 4);
 	uint64_t value;
 
 	if (!is_natural(offset, length))
 		return all_ones(length);
-	value = dword(msix, at);
+	value = dword(device, at);
 	if (length == 8)
-		value |= (uint64_t)dword(msix, at + 4) << 32;
+		value |= (uint64_t)dword(device, at + 4) << 32;
 	return value >> (8 * (offset - at));
 }
 
-static uint32_t table_dword(const struct msix *msix, uint64_t offset)
+static uint32_t table_dword(const struct device *device, uint64_t offset)
 {
-	const struct msix_vector *vector = &msix->vectors[offset / PCI_MSIX_ENTRY_SIZE];
+	const struct msix_entry *entry = &device->pci.msix.entries[offset / PCI_MSIX_ENTRY_SIZE];
 
-	return vector->entry[offset % PCI_MSIX_ENTRY_SIZE / 4];
+	return entry->word[offset % PCI_MSIX_ENTRY_SIZE / 4];
 }
 
 static uint64_t table_read(void *opaque, uint64_t offset, unsigned int length)
 {
-	const struct device *device = opaque;
-
-	return read_dwords(&device->pci.msix, offset, length, table_dword);
+	return read_dwords(opaque, offset, length, table_dword);
 }
 
 static void table_write(void *opaque, uint64_t offset, unsigned int length, uint64_t value)
 {
 	struct device *device = opaque;
-	struct msix *msix = &device->pci.msix;
 	unsigned int i = (unsigned int)(offset / PCI_MSIX_ENTRY_SIZE);
-	struct msix_vector *vector = &msix->vectors[i];
 
 	/* Nothing smaller than a dword may be written (7.7.2.2). */
 	if (length < 4 || !is_natural(offset, length))
@@ -279,40 +204,49 @@ static void table_write(void *opaque, uint64_t offset, unsigned int length, uint
 			wanted &= ~3u;
 		else if (word == ENTRY_CONTROL)
 			wanted &= PCI_MSIX_ENTRY_CTRL_MASKBIT;
-		/* A message that changes while it may be sent: the new one from here on. */
-		if (vector->attached && word != ENTRY_CONTROL && wanted != vector->entry[word]) {
-			msi_detach(&device->vm->msi, (unsigned int)msix->first + i,
-				   vector->eventfd);
-			vector->attached = false;
-		}
-		vector->entry[word] = wanted;
+		device->pci.msix.entries[i].word[word] = wanted;
 	}
+	/* A message that changes while it may be sent: the new one from here on. */
 	update(device, i);
 	pthread_mutex_unlock(&device->lock);
 }
 
-static uint32_t pba_dword(const struct msix *msix, uint64_t offset)
+/* Of vectors that are not connected yet the device knows: the kernel holds them back there. */
+static uint32_t device_pending(const struct device *device, uint64_t offset)
 {
-	uint32_t bits = 0;
+	const struct cxlvm_bar_range *pba = &device->pci.msix.pba;
+	uint8_t bytes[4];
+
+	if (device->transport.ops->read(device->transport.device, pba->bar, pba->offset + offset,
+					bytes, sizeof(bytes)))
+		return 0;
+	return (uint32_t)load_le(bytes, sizeof(bytes));
+}
+
+static uint32_t pba_dword(const struct device *device, uint64_t offset)
+{
+	const struct msix *msix = &device->pci.msix;
+	const struct vectors *vectors = &msix->vectors;
+	uint32_t bits = 0, unconnected = 0;
 
 	for (unsigned int bit = 0; bit < 32; bit++) {
 		unsigned int i = (unsigned int)(8 * offset) + bit;
-		struct pollfd pending = { .events = POLLIN };
 
-		if (i >= msix->n_vectors || msix->vectors[i].attached)
-			continue;
-		pending.fd = msix->vectors[i].eventfd;
-		if (poll(&pending, 1, 0) == 1)
+		if (i >= vectors->n)
+			break;
+		if (vectors_is_pending(vectors, i))
 			bits |= 1u << bit;
+		if (!vectors->each[i].connected)
+			unconnected |= 1u << bit;
 	}
+	if (vectors->on_use && msix->enabled && unconnected)
+		bits |= device_pending(device, offset) & unconnected;
 	return bits;
 }
 
 static uint64_t pba_read(void *opaque, uint64_t offset, unsigned int length)
 {
-	const struct device *device = opaque;
-
-	return read_dwords(&device->pci.msix, offset, length, pba_dword);
+	return read_dwords(opaque, offset, length, pba_dword);
 }
 
 static void pba_write(void *opaque, uint64_t offset, unsigned int length, uint64_t value)

@@ -3,9 +3,7 @@
  * msix.h - MSI-X of a passed-through function: capability control, table and pending bits
  * (PCIe 6.0, 6.1.4 and 7.7.2), emulated here because the guest's messages are not the host's
  *
- * The device signals one eventfd per vector as long as MSI-X is enabled. A vector that may be sent
- * is attached to KVM (msi.h); one that is masked is not, and what its eventfd holds is its pending
- * bit. Other kinds of interrupt are not passed to the guest.
+ * How a message gets from the device to the guest is in vectors.h.
  */
 #ifndef MONITOR_PCI_MSIX_H
 #define MONITOR_PCI_MSIX_H
@@ -16,23 +14,20 @@
 
 #include <cxlvm/passthrough.h>
 
-#define MSIX_VECTORS_MAX 2048 /* what the capability can say */
+#include "vectors.h"
 
 struct device;
 
-struct msix_vector {
-	_Atomic uint32_t entry[4]; /* address low and high, data, control */
-	int eventfd;
-	atomic_bool attached;
+struct msix_entry {
+	_Atomic uint32_t word[4]; /* address low and high, data, control */
 };
 
 struct msix {
 	uint32_t capability; /* where in config space; 0: the guest has none */
-	unsigned int n_vectors;
 	struct cxlvm_bar_range table;
 	struct cxlvm_bar_range pba;
-	struct msix_vector *vectors;
-	int first; /* number of the first vector (msi.h) */
+	struct vectors vectors;
+	struct msix_entry *entries; /* one for each */
 	atomic_bool enabled;
 	atomic_bool masked; /* the function */
 };

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 
+#include <cxlvm/kernel.h>
+
 #include "kernel_shape/uapi.h"
 
 #define SAME(ours, theirs)     _Static_assert((ours) == (theirs), #ours)
@@ -49,6 +51,8 @@ AT(UAPI_IRQ_INDEX, vfio_irq_info, index);
 AT(UAPI_IRQ_COUNT, vfio_irq_info, count);
 SAME(UAPI_IRQ_SIZE, sizeof(struct vfio_irq_info));
 SAME(UAPI_IRQ_FLAG_EVENTFD, VFIO_IRQ_INFO_EVENTFD);
+SAME(CXLVM_IRQ_NORESIZE, VFIO_IRQ_INFO_NORESIZE);
+SAME(CXLVM_IRQ_MSI, VFIO_PCI_MSI_IRQ_INDEX);
 SAME(UAPI_IRQ_INDEX_MSIX, VFIO_PCI_MSIX_IRQ_INDEX);
 SAME(UAPI_IRQ_INDEX_ERROR, VFIO_PCI_ERR_IRQ_INDEX);
 SAME(UAPI_IRQ_INDEX_REQUEST, VFIO_PCI_REQ_IRQ_INDEX);

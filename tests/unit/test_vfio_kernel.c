@@ -524,6 +524,7 @@ static void map1_map2_maps_are_congruent(void **state)
 static void reset_and_interrupts(void **state)
 {
 	const struct cxlvm_transport_ops *ops;
+	uint32_t flags, count;
 	int fds[3];
 
 	(void)state;
@@ -541,6 +542,10 @@ static void reset_and_interrupts(void **state)
 	mock_expect("device reset\ndevice reset\n"
 		    "device irqs flags 0x24 index 2 start 4 count 3 1 -1 1\n"
 		    "device irqs flags 0x21 index 2 start 0 count 0\n");
+	assert_int_equal(ops->irq_info(transport.device, CXLVM_IRQ_MSI, &flags, &count), 0);
+	assert_true(flags & CXLVM_IRQ_NORESIZE);
+	assert_int_equal(count, 65);
+	mock_expect("device irq info 1\n");
 	/* The host has fewer. */
 	mock.irq_answer = 2;
 	assert_int_equal(ops->irq_set(transport.device, CXLVM_IRQ_MSIX, 0, 3, fds), -ENOSPC);
@@ -616,6 +621,9 @@ static int live(void)
 	}
 	if (!code)
 		code = transport.transport->irq_set(transport.device, CXLVM_IRQ_MSIX, 0, 1, fds);
+	if (!code)
+		code = transport.transport->irq_info(transport.device, CXLVM_IRQ_MSIX,
+						     &(uint32_t){ 0 }, &(uint32_t){ 0 });
 	if (!code)
 		code = transport.transport->irq_disable(transport.device, CXLVM_IRQ_MSIX);
 	/* Every error that says something says what to do, too. */

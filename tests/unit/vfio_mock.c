@@ -274,6 +274,12 @@ static int device_ioctl(int device, unsigned int number, uint8_t *p)
 		return 0;
 	case UAPI_DEVICE_GET_REGION:
 		return region_info(p);
+	case UAPI_DEVICE_GET_IRQ:
+		note(" irq info %u\n", get_le32(p + 8));
+		assert_size(p, 16);
+		put_le32(p + 4, 0x9);
+		put_le32(p + 12, 65);
+		return 0;
 	case UAPI_DEVICE_SET_IRQS:
 		note(" irqs flags 0x%x index %u start %u count %u", get_le32(p + 4),
 		     get_le32(p + 8), get_le32(p + 12), get_le32(p + 16));

@@ -269,3 +269,19 @@ int kernel_irq_disable(void *opaque, uint32_t index)
 	put_le32(set + UAPI_SET_IRQS_INDEX, index);
 	return request(device->fd, UAPI_DEVICE_SET_IRQS, set);
 }
+
+int kernel_irq_info(void *opaque, uint32_t index, uint32_t *flags, uint32_t *count)
+{
+	const struct kernel_device *device = opaque;
+	uint8_t info[UAPI_IRQ_SIZE] = { 0 };
+	int ret;
+
+	put_le32(info, sizeof(info));
+	put_le32(info + UAPI_IRQ_INDEX, index);
+	ret = request(device->fd, UAPI_DEVICE_GET_IRQ, info);
+	if (ret)
+		return ret;
+	*flags = get_le32(info + UAPI_IRQ_FLAGS);
+	*count = get_le32(info + UAPI_IRQ_COUNT);
+	return 0;
+}

@@ -122,6 +122,7 @@ static const struct cxlvm_transport_ops kernel_transport = {
 	.reset = kernel_reset,
 	.irq_set = kernel_irq_set,
 	.irq_disable = kernel_irq_disable,
+	.irq_info = kernel_irq_info,
 	.close = device_close,
 	.dma_map = device_dma_map,
 	.dma_unmap = device_dma_unmap,

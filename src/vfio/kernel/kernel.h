@@ -63,6 +63,7 @@ int kernel_reset(void *device);
 int kernel_irq_set(void *device, uint32_t index, uint32_t start, uint32_t count,
 		   const int *eventfds);
 int kernel_irq_disable(void *device, uint32_t index);
+int kernel_irq_info(void *device, uint32_t index, uint32_t *flags, uint32_t *count);
 
 /* ioctl that repeats when a signal interrupts it: 0 or more, or negative errno. */
 int kernel_ioctl(int fd, unsigned int number, void *argument);
