@@ -122,14 +122,26 @@ static void wake(struct console *console)
 	}
 }
 
-void console_put(struct console *console, uint8_t byte)
+bool console_has_room(struct console *console)
+{
+	bool room;
+
+	pthread_mutex_lock(&console->lock);
+	room = console->n_output < CONSOLE_OUTPUT_MAX;
+	pthread_mutex_unlock(&console->lock);
+	return room;
+}
+
+void console_put(struct console *console, uint8_t byte, bool wait)
 {
 	pthread_mutex_lock(&console->lock);
+	if (console->n_output == CONSOLE_OUTPUT_MAX)
+		write_out(console, true);
 	console->recent[console->n_total++ % CONSOLE_RECENT_MAX] = (char)byte;
 	console->output[console->n_output++] = (char)byte;
 	if (byte == '\n' || console->n_output == CONSOLE_OUTPUT_MAX)
-		write_out(console, true);
-	else if (console->running && !atomic_exchange(&console->ticking, true))
+		write_out(console, wait);
+	if (console->n_output && console->running && !atomic_exchange(&console->ticking, true))
 		wake(console);
 	pthread_mutex_unlock(&console->lock);
 }
@@ -219,7 +231,9 @@ static bool in_background(struct console *console)
 static void *console_thread(void *argument)
 {
 	struct console *console = argument;
+	const struct console_device *device = &console->device;
 	bool input_open = true;
+	int look = -1; /* ms */
 
 	while (!atomic_load(&console->ending)) {
 		bool background = in_background(console);
@@ -229,10 +243,8 @@ static void *console_thread(void *argument)
 			{ .fd = console->wake, .events = POLLIN },
 			{ .fd = want ? STDIN_FILENO : -1, .events = POLLIN },
 		};
-		int ready = poll(fds, 2,
-				 atomic_load(&console->ticking) ? TICK_MS
-				 : background                   ? RETURN_MS
-								: -1);
+		int pause = atomic_load(&console->ticking) ? TICK_MS : background ? RETURN_MS : -1;
+		int ready = poll(fds, 2, look >= 0 && (pause < 0 || look < pause) ? look : pause);
 		uint64_t count;
 
 		if (ready < 0 && errno != EINTR)
@@ -251,7 +263,7 @@ static void *console_thread(void *argument)
 			input_open = read_input(console);
 		if (console->n_input) {
 			size_t taken =
-				console->input(console->opaque, console->pending, console->n_input);
+				device->input(device->opaque, console->pending, console->n_input);
 
 			console->n_input -= taken;
 			memmove(console->pending, console->pending + taken, console->n_input);
@@ -259,6 +271,7 @@ static void *console_thread(void *argument)
 			if (!taken)
 				atomic_store(&console->ticking, true);
 		}
+		look = device->look(device->opaque);
 	}
 	return NULL;
 }
@@ -276,15 +289,13 @@ int console_init(struct console *console, struct stop *stop, struct cxlvm_error 
 	return 0;
 }
 
-int console_start(struct console *console,
-		  size_t (*input)(void *opaque, const uint8_t *bytes, size_t n), void *opaque,
+int console_start(struct console *console, const struct console_device *device,
 		  struct cxlvm_error *err)
 {
 	sigset_t all, before;
 	int code;
 
-	console->input = input;
-	console->opaque = opaque;
+	console->device = *device;
 	terminal_make_raw();
 	console->raw = terminal_is_raw;
 	/* Signals are for the thread that runs the machine (stop.h). */

@@ -25,6 +25,21 @@
 
 struct stop;
 
+/* The other end: called by the console's thread, which must not wait in there. */
+struct console_device {
+	/*
+	 * Take at most n bytes; the number taken. Any less: console_room will be called, or the
+	 * receiver was busy.
+	 */
+	size_t (*input)(void *opaque, const uint8_t *bytes, size_t n);
+	/*
+	 * Look for output that nobody told of. After how many milliseconds it wants to look again, -1:
+	 * after console_room.
+	 */
+	int (*look)(void *opaque);
+	void *opaque;
+};
+
 struct console {
 	pthread_mutex_t lock; /* output, recent */
 	char output[CONSOLE_OUTPUT_MAX];
@@ -49,23 +64,21 @@ struct console {
 	uint8_t pending[CONSOLE_INPUT_MAX];
 	size_t n_input;
 
-	/*
-	 * Take at most n bytes; the number taken. Any less: console_room will be called, or the
-	 * receiver was busy.
-	 */
-	size_t (*input)(void *opaque, const uint8_t *bytes, size_t n);
-	void *opaque;
+	struct console_device device;
 };
 
 /* Nothing is read before console_start. -errno. */
 int console_init(struct console *console, struct stop *stop, struct cxlvm_error *err);
-int console_start(struct console *console,
-		  size_t (*input)(void *opaque, const uint8_t *bytes, size_t n), void *opaque,
+int console_start(struct console *console, const struct console_device *device,
 		  struct cxlvm_error *err);
 void console_finish(struct console *console);
 
-/* One byte from the guest: vCPU thread. */
-void console_put(struct console *console, uint8_t byte);
+/*
+ * One byte from the guest, one thread at a time. wait: for a slow reader; else it is kept, and only if
+ * there is no room for that it waits.
+ */
+void console_put(struct console *console, uint8_t byte, bool wait);
+bool console_has_room(struct console *console);
 void console_flush(struct console *console);
 
 /* The run ends: whoever waits for the reader of the output waits no longer. */
@@ -74,7 +87,7 @@ void console_abandon(struct console *console);
 /* Put the terminal back: async-signal-safe. */
 void console_restore_terminal(void);
 
-/* The receiver can take bytes again. */
+/* The device can take bytes again, or has output to look for. */
 void console_room(struct console *console);
 
 /* Print the newest lines of the guest, each with a prefix. */

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "arch.h"
 #include "cpus.h"
 #include "memory_error.h"
 #include "vm.h"
@@ -59,6 +60,7 @@ static bool park(struct vcpu *vcpu)
 	struct cpus *cpus = &vcpu->vm->cpus;
 	bool go_on;
 
+	arch_settle(vcpu->vm->arch);
 	pthread_mutex_lock(&cpus->lock);
 	vcpu->parked = true;
 	if (++cpus->n_parked == cpus->n_started)
@@ -223,6 +225,8 @@ static void *vcpu_thread(void *argument)
 			memory_fault(vcpu, &faults);
 			break;
 		default:
+			/* Before the end, when nobody waits for the reader of the console. */
+			arch_settle(vm->arch);
 			cpus_request(vm, why, vcpu, &err);
 			break;
 		}

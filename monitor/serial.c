@@ -2,8 +2,15 @@
 /* serial.c - a 16550A serial port */
 #include <linux/serial_reg.h>
 #include <string.h>
+#include <time.h>
 
 #include "serial.h"
+
+/*
+ * A guest that has read that the transmitter is empty may send a FIFO at once, in one instruction
+ * even, of which KVM drops what finds the ring full. Well below the 85 where older kernels find it so.
+ */
+#define QUEUE_HIGH 64u
 
 static bool fifo_enabled(const struct serial *serial)
 {
@@ -53,12 +60,13 @@ static void reset_registers(struct serial *serial)
 	serial->transmit_empty = false;
 }
 
-void serial_init(struct serial *serial, struct console *console,
+void serial_init(struct serial *serial, struct console *console, const struct port_queue *queue,
 		 void (*set_irq)(void *opaque, bool level), void *opaque)
 {
 	memset(serial, 0, sizeof(*serial));
 	pthread_mutex_init(&serial->lock, NULL);
 	serial->console = console;
+	serial->queue = *queue;
 	serial->set_irq = set_irq;
 	serial->opaque = opaque;
 	reset_registers(serial);
@@ -118,7 +126,8 @@ static uint8_t pop(struct serial *serial)
 	return byte;
 }
 
-static void transmit(struct serial *serial, uint8_t byte)
+/* wait: for a slow reader of the console. */
+static void transmit(struct serial *serial, uint8_t byte, bool wait)
 {
 	if (serial->modem_control & UART_MCR_LOOP) {
 		if (fifo_room(serial))
@@ -126,7 +135,7 @@ static void transmit(struct serial *serial, uint8_t byte)
 		else
 			serial->overrun = true;
 	} else {
-		console_put(serial->console, byte);
+		console_put(serial->console, byte, wait);
 	}
 	/*
 	 * The byte is gone at once. An interrupt that was pending ends with the write, and the
@@ -135,6 +144,94 @@ static void transmit(struct serial *serial, uint8_t byte)
 	serial->transmit_empty = false;
 	update_irq(serial);
 	serial->transmit_empty = true;
+}
+
+static void write_data(struct serial *serial, uint8_t value, bool wait)
+{
+	if (serial->line_control & UART_LCR_DLAB)
+		serial->divisor[0] = value;
+	else
+		transmit(serial, value, wait);
+}
+
+/*
+ * What KVM has kept, before anything that comes later; without wait, as much as the console takes at
+ * once. No more than a full ring, as another vCPU may go on writing. How many bytes.
+ */
+static unsigned int take_queued(struct serial *serial, bool wait)
+{
+	unsigned int n = 0;
+	uint8_t byte;
+
+	while (n < serial->queue.n_entries && (wait || console_has_room(serial->console)) &&
+	       port_queue_take(&serial->queue, &byte)) {
+		write_data(serial, byte, wait);
+		n++;
+	}
+	if (n)
+		update_irq(serial);
+	return n;
+}
+
+void serial_flush(struct serial *serial)
+{
+	pthread_mutex_lock(&serial->lock);
+	take_queued(serial, true);
+	pthread_mutex_unlock(&serial->lock);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+int serial_look(void *opaque)
+{
+	struct serial *serial = opaque;
+	unsigned int n, left;
+	bool fast;
+
+	if (!serial->queue.ring)
+		return -1;
+	if (!serial->kept && atomic_load(&serial->writing)) {
+		/* Not possible: each write stays an exit. */
+		if (port_queue_start(&serial->queue))
+			return -1;
+		serial->kept = true;
+		serial->last_ms = now_ms();
+	}
+	/* A vCPU has it, which may wait for the reader of the output: then this thread must not. */
+	if (pthread_mutex_trylock(&serial->lock))
+		return serial->kept ? SERIAL_LOOK_MS : -1;
+	n = take_queued(serial, false);
+	left = port_queue_count(&serial->queue);
+	fast = serial->interrupt_enable & UART_IER_THRI;
+	pthread_mutex_unlock(&serial->lock);
+
+	if (n || left)
+		serial->last_ms = now_ms();
+	else if (serial->kept && now_ms() - serial->last_ms >= SERIAL_LINGER_MS) {
+		port_queue_stop(&serial->queue);
+		serial->kept = false;
+		atomic_store(&serial->writing, false);
+		/* Once more, for what came since the look. */
+		return 0;
+	}
+	if (!serial->kept && !left)
+		return -1;
+	return fast ? SERIAL_LOOK_FAST_MS : SERIAL_LOOK_MS;
+}
+
+/* The next writes need not be exits. */
+static void begin_writing(struct serial *serial)
+{
+	if (!serial->queue.ring || atomic_load(&serial->writing))
+		return;
+	atomic_store(&serial->writing, true);
+	console_room(serial->console);
 }
 
 static uint8_t modem_status(const struct serial *serial)
@@ -162,6 +259,10 @@ uint8_t serial_read(struct serial *serial, unsigned int reg)
 	uint8_t value = 0xff;
 
 	pthread_mutex_lock(&serial->lock);
+	/* Nothing that is kept changes the line's status, and this is read for each character. */
+	if (reg != UART_LSR || serial->modem_control & UART_MCR_LOOP ||
+	    port_queue_count(&serial->queue) > QUEUE_HIGH)
+		take_queued(serial, true);
 	divisor = serial->line_control & UART_LCR_DLAB;
 	switch (reg) {
 	case UART_RX:
@@ -219,13 +320,12 @@ void serial_write(struct serial *serial, unsigned int reg, uint8_t value)
 	bool room = false;
 
 	pthread_mutex_lock(&serial->lock);
+	take_queued(serial, true);
 	divisor = serial->line_control & UART_LCR_DLAB;
 	switch (reg) {
 	case UART_TX:
-		if (divisor)
-			serial->divisor[0] = value;
-		else
-			transmit(serial, value);
+		write_data(serial, value, true);
+		begin_writing(serial);
 		break;
 	case UART_IER:
 		if (divisor) {

@@ -67,6 +67,12 @@ unsigned int arch_fixed_routes(struct kvm_irq_routing_entry *entries, unsigned i
 /* Handle the vCPU's exit if it is one that only this architecture has: the thread of the vCPU. */
 enum vcpu_exit arch_exit(struct vcpu *vcpu, struct cxlvm_error *err);
 
+/*
+ * Do what the guest has written for a device and KVM has kept: before a vCPU pauses or asks for
+ * something. The thread of a vCPU.
+ */
+void arch_settle(struct arch *arch);
+
 /* Registers, code and stack words of a vCPU that does not run, for a report. */
 void arch_dump(const struct vcpu *vcpu, FILE *to);
 

@@ -61,6 +61,7 @@ int __wrap_cxlvm_endpoint_memory_error(struct cxlvm_endpoint *ep, const void *ad
 void __wrap_device_warn(struct device *device, int code, const char *text);
 bool __wrap_vcpu_sees_fault(const struct vcpu *vcpu, struct cxlvm_gpa guest);
 enum vcpu_exit __wrap_vcpu_enter(struct vcpu *vcpu, struct cxlvm_error *err);
+void __wrap_arch_settle(struct arch *arch);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
 int __wrap_kvm_slot_set(const struct kvm *kvm, unsigned int slot, struct cxlvm_gpa base,
@@ -102,6 +103,12 @@ int __wrap_cxlvm_endpoint_memory_error(struct cxlvm_endpoint *ep, const void *ad
 	(void)guest;
 	rig.devices[ep == ENDPOINT(0) ? 0 : 1].mapped = false;
 	return 1;
+}
+
+/* There is no serial port. */
+void __wrap_arch_settle(struct arch *arch)
+{
+	(void)arch;
 }
 
 bool __wrap_vcpu_sees_fault(const struct vcpu *vcpu, struct cxlvm_gpa guest)

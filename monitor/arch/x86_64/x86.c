@@ -87,9 +87,21 @@ static int create_vcpu(struct arch *arch, struct vcpu *vcpu, struct cxlvm_error 
 	return 0;
 }
 
+/* vCPUs exist. */
+static void create_serial(struct arch *arch)
+{
+	struct vm *vm = arch->vm;
+	struct port_queue queue;
+
+	port_queue_init(&queue, &vm->kvm, &vm->vcpus[0], LAYOUT_PORT_UART);
+	serial_init(&arch->serial, &vm->console, &queue, uart_irq, arch);
+	arch->has_serial = true;
+}
+
 int arch_create(struct vm *vm, struct arch **out, struct cxlvm_error *err)
 {
 	struct arch *arch = calloc(1, sizeof(*arch));
+	struct console_device device = { .input = serial_receive, .look = serial_look };
 	int code;
 
 	if (!arch)
@@ -102,12 +114,12 @@ int arch_create(struct vm *vm, struct arch **out, struct cxlvm_error *err)
 	for (unsigned int i = 0; !code && i < vm->n_vcpus; i++)
 		code = create_vcpu(arch, &vm->vcpus[i], err);
 	if (!code) {
-		serial_init(&arch->serial, &vm->console, uart_irq, arch);
-		arch->has_serial = true;
+		create_serial(arch);
 		code = snapshot_save(vm, &arch->snapshot, err);
 	}
+	device.opaque = &arch->serial;
 	if (!code)
-		code = console_start(&vm->console, serial_receive, &arch->serial, err);
+		code = console_start(&vm->console, &device, err);
 	if (code) {
 		arch_destroy(arch);
 		return code;
@@ -145,6 +157,11 @@ int arch_reset(struct arch *arch, struct cxlvm_error *err)
 	if (!code)
 		code = state_set_entry(vm, &entry, err);
 	return code;
+}
+
+void arch_settle(struct arch *arch)
+{
+	serial_flush(&arch->serial);
 }
 
 static enum vcpu_exit port_access(struct arch *arch, struct kvm_run *run)
