@@ -191,10 +191,11 @@ CXLVM_PUBLIC void cxlvm_endpoint_bridge_changed(struct cxlvm_endpoint *endpoint,
 						const struct cxlvm_bridge_decoder *decoder);
 
 /*
- * A vCPU faulted on a mapped address without saying which (KVM: EFAULT, exit reason 0). Asks the
- * device whether its memory is usable; if not, disables the map. 1 if a map was disabled (enter
- * the guest again), 0 if not. Called later, when a memory that was taken away this way is usable
- * again, it maps it again; so a host may also call it from a timer.
+ * A vCPU faulted on a mapped address without saying which (KVM: EFAULT, exit reason 0). Puts the real
+ * Memory Space bit back on if somebody has switched it off, and asks the device whether its memory is
+ * usable; if not, disables the map. When the bit was off, the memory is taken away and mapped anew. 1
+ * if a map was disabled (enter the guest again), 0 if not. Called later, when a memory that was taken
+ * away this way is usable again, it maps it again; so a host may also call it from a timer.
  */
 CXLVM_PUBLIC int cxlvm_endpoint_recheck(struct cxlvm_endpoint *endpoint);
 

@@ -204,10 +204,23 @@ int cxlvm_endpoint_reset_done(struct cxlvm_endpoint *ep, enum cxlvm_reset_kind k
 	return ret;
 }
 
-static bool is_usable(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+/*
+ * The real Memory Space bit is put back first: registers may not be read without it (10.1). *space_was
+ * tells whether it was on.
+ */
+static bool is_usable(struct cxlvm_endpoint *ep, bool *space_was, struct cxlvm_error *err)
 {
+	struct cxlvm_error local = CXLVM_ERROR_INIT;
+	int space = endpoint_memory_space_on(ep, space_was, &local);
 	int usable = ep->ops.usable ? ep->ops.usable(ep->device) : -ENOSYS;
 
+	/* What cannot be asked was not seen off. */
+	if (space)
+		*space_was = true;
+	if (space && usable) {
+		*err = local;
+		return false;
+	}
 	if (usable < 0)
 		usable = !vfio_decoder_check(&ep->ops, ep->device, &ep->desc, err);
 	return usable;
@@ -225,25 +238,29 @@ static void take_away(struct cxlvm_endpoint *ep, const struct cxlvm_error *err)
 int cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	bool was_revoked, usable, space_was;
 
 	if (is_dark(ep))
 		return 0;
 	endpoint_report_accesses(ep);
-	if (ep->pending || (!ep->revoked && !flag_is_set(&ep->state.mapped)))
+	was_revoked = ep->revoked;
+	if (ep->pending || (!was_revoked && !flag_is_set(&ep->state.mapped)))
 		return 0;
-	if (is_usable(ep, &err)) {
-		/* What was taken away is back: the registers have kept their values. */
-		if (ep->revoked && !endpoint_program(ep, CXLVM_RESET_NONE, &err))
-			report_success(ep);
-		return 0;
+	usable = is_usable(ep, &space_was, &err);
+	if (!was_revoked && (!usable || !space_was)) {
+		if (usable)
+			cxlvm_error_set(&err, -ENXIO, "%s: Memory Space of the real device was off",
+					ep->name);
+		else if (!err.code)
+			endpoint_unusable(ep, -ENXIO, "the device took its memory away", &err);
+		ep->revoked = true;
+		take_away(ep, &err);
 	}
-	if (ep->revoked)
-		return 0;
-	if (!err.code)
-		endpoint_unusable(ep, -ENXIO, "the device took its memory away", &err);
-	ep->revoked = true;
-	take_away(ep, &err);
-	return 1;
+	/* What was taken away is back: the registers have kept their values. */
+	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	if (usable && ep->revoked && !endpoint_program(ep, CXLVM_RESET_NONE, &err))
+		report_success(ep);
+	return !was_revoked && (!usable || !space_was);
 }
 
 int cxlvm_endpoint_memory_error(struct cxlvm_endpoint *ep, const void *address,

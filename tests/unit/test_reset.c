@@ -291,6 +291,35 @@ static void map5_recheck_disables_what_is_not_usable(void **state)
 	vm_stop(vm);
 }
 
+/* 10.1: whoever switches the real Memory Space bit off, it is on again, and so is the memory. */
+static void recheck_puts_memory_space_back(void **state)
+{
+	struct vm *vm = started(state, 1);
+	struct fake *fake = vm->devices[0].below.fake;
+	struct cxlvm_endpoint *ep = vm->devices[0].endpoint;
+
+	fake->config[4] &= (uint8_t)~2u;
+	assert_int_equal(vm_recheck(vm, 0), 1);
+	assert_true(fake->config[4] & 2);
+	assert_non_null(recorder_event(&vm->devices[0].recorder, CXLVM_EVENT_MEMORY_UNAVAILABLE));
+	assert_non_null(recorder_event(&vm->devices[0].recorder, CXLVM_EVENT_MEMORY_AVAILABLE));
+	vm_check_running(vm);
+	assert_int_equal(vm_recheck(vm, 0), 0);
+	/* it cannot be put back: dark, until it can */
+	fake->config[4] &= (uint8_t)~2u;
+	faults_arm(&vm->board.faults, 2, FAULT_BEFORE, -EIO);
+	vm->board.faults.persistent = true;
+	assert_int_equal(vm_recheck(vm, 0), 1);
+	assert_int_equal(vm_recheck(vm, 0), 0);
+	faults_disarm(&vm->board.faults);
+	assert_false(vm->devices[0].recorder.enabled);
+	assert_non_null(strstr(cxlvm_endpoint_unusable_reason(ep), "PCI command register"));
+	assert_int_equal(vm_recheck(vm, 0), 0);
+	assert_true(fake->config[4] & 2);
+	vm_check_running(vm);
+	vm_stop(vm);
+}
+
 /* A device that does not answer is not usable. */
 static void recheck_of_a_silent_device(void **state)
 {
@@ -508,6 +537,7 @@ int main(void)
 		TEST_FAKE_TELLS(rst_a_broken_device_leaves_the_other_alone),
 		TEST_ALL(rst_what_is_no_kind_is_refused),
 		TEST_FAKE(map5_recheck_disables_what_is_not_usable),
+		TEST_FAKE(recheck_puts_memory_space_back),
 		TEST_FAKE(recheck_of_a_silent_device),
 		TEST_ALL(map6_host_owns_address),
 		TEST_ALL(map6_memory_error_takes_the_memory_away_until_a_reset),
