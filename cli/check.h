@@ -66,6 +66,11 @@ extern const struct check_link check_links[CHECK_LINKS];
 void check_say(struct check_result *result, enum check_state state, const char *format, ...)
 	CXLVM_PRINTF(3, 4);
 void check_hint(struct check_result *result, const char *format, ...) CXLVM_PRINTF(2, 3);
+/* Number of the user who asks, into user. */
+const char *check_user(const struct check *check, char user[static 32]);
+/* A file that may not be opened: what gives the right. */
+void check_hint_file(const struct check *check, struct check_result *result, const char *path,
+		     const struct fs_status *file);
 
 /* check_machine.c */
 enum check_cpu check_find_cpu(struct fs *fs);

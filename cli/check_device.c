@@ -275,6 +275,53 @@ void check_access(const struct check *check, struct check_result *result)
 	}
 }
 
+/* What the library refuses when it opens the device (REG-8, REG-9, CHK-5), where it can be seen. */
+static bool decoder_is_refused(const struct host_device *device, const struct host_decoder *decoder,
+			       struct check_result *result)
+{
+	if (!decoder->committed || decoder->error) {
+		check_say(result, CHECK_BROKEN, "decoder 0 is %s%s",
+			  decoder->committed ? "committed, and has its error bit set"
+					     : "not committed",
+			  decoder->error && !decoder->committed ? ": a commit failed" : "");
+		check_hint(result, "the firmware has to commit it: turn the device's CXL memory on "
+				   "in the firmware set-up and boot again; if it was committed "
+				   "before, a reset lost it");
+	} else if (device->n_committed > 1) {
+		check_say(result, CHECK_BROKEN,
+			  "%u decoders are committed; only one can be passed "
+			  "through",
+			  device->n_committed);
+		check_hint(result, "set up one range for the device in the firmware");
+	} else if (decoder->interleave_ways > 1) {
+		check_say(result, CHECK_BROKEN,
+			  "decoder 0 interleaves over %" PRIu64 " devices; only one can be passed "
+			  "through",
+			  decoder->interleave_ways);
+		check_hint(result, "turn interleaving off in the firmware set-up");
+	} else if (decoder->ways_code && !decoder->interleave_ways) {
+		check_say(result, CHECK_BROKEN,
+			  "decoder 0 interleaves by code %u, which is reserved",
+			  decoder->ways_code);
+		check_hint(result, "turn interleaving off in the firmware set-up, or look for an "
+				   "update of the firmware");
+	} else if (decoder->skip) {
+		check_say(result, CHECK_BROKEN,
+			  "decoder 0 skips 0x%" PRIx64 " bytes of device memory", decoder->skip);
+		check_hint(result, "set up one range in the firmware, from the start of the "
+				   "device's memory");
+	} else if ((decoder->has_target_type && decoder->host_only) || decoder->back_invalidate) {
+		check_say(result, CHECK_BROKEN, "decoder 0 is %s",
+			  decoder->back_invalidate ? "committed with back-invalidate (HDM-DB)"
+						   : "committed as host-only coherent (HDM-H)");
+		check_hint(result, "only device coherent memory (HDM-D) can be passed through: a "
+				   "setting of the firmware for the device");
+	} else {
+		return false;
+	}
+	return true;
+}
+
 void check_decoder(const struct check *check, struct check_result *result)
 {
 	const struct host_device *device = check->device;
@@ -298,25 +345,9 @@ void check_decoder(const struct check *check, struct check_result *result)
 				   device->address);
 		return;
 	}
-	if (!decoder.committed) {
-		check_say(result, CHECK_BROKEN, "decoder 0 is not committed%s",
-			  decoder.error ? ": a commit failed" : "");
-		check_hint(result, "the firmware has to commit it: turn the device's CXL memory on "
-				   "in the firmware set-up and boot again; if it was committed "
-				   "before, a reset lost it");
-	} else if (device->n_committed > 1) {
-		check_say(result, CHECK_BROKEN,
-			  "%u decoders are committed; only one can be passed "
-			  "through",
-			  device->n_committed);
-		check_hint(result, "set up one range for the device in the firmware");
-	} else if (decoder.interleave_ways > 1) {
-		check_say(result, CHECK_BROKEN,
-			  "decoder 0 interleaves over %" PRIu64 " devices; only one can be passed "
-			  "through",
-			  decoder.interleave_ways);
-		check_hint(result, "turn interleaving off in the firmware set-up");
-	} else if (!device->cxl.mem_enable) {
+	if (decoder_is_refused(device, &decoder, result))
+		return;
+	if (!device->cxl.mem_enable) {
 		check_say(result, CHECK_BROKEN,
 			  "decoder 0 is committed, but Mem_Enable of the CXL DVSEC is 0");
 		check_hint(result, "a driver or a reset has turned the memory off: boot again "

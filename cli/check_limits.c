@@ -34,6 +34,21 @@ static uint64_t take_limit(char **text)
 	return strtoull(*text, text, 10);
 }
 
+/* Root sets the limit of the shell, or of the user: in limits.conf a number is ":UID". */
+static void hard_hint(const struct check *check, struct check_result *result, uint64_t kib)
+{
+	char shell[32], user[32];
+
+	/* A captured machine has no shell: in one, $$ is its number. */
+	if (!fs_line(check->fs, "/proc/self/status", "PPid:", shell, sizeof(shell)))
+		snprintf(shell, sizeof(shell), "$$");
+	check_hint(result,
+		   "as root: prlimit --memlock=%" PRIu64 " --pid %s raises that of this shell; "
+		   "for good: echo ':%s - memlock %" PRIu64 "' >>/etc/security/limits.conf and log "
+		   "in again, or LimitMEMLOCK= of a service",
+		   check->memory_size, shell, check_user(check, user), kib);
+}
+
 void check_memlock(const struct check *check, struct check_result *result)
 {
 	char text[128], *at = text, limit[EMIT_SIZE_MAX], need[EMIT_SIZE_MAX];
@@ -63,11 +78,7 @@ void check_memlock(const struct check *check, struct check_result *result)
 	if (hard >= check->memory_size)
 		check_hint(result, "ulimit -l %" PRIu64 " in the shell that starts it", kib);
 	else
-		check_hint(result,
-			   "as root: prlimit --memlock=%" PRIu64 " --pid PID of the shell that "
-			   "starts it; for good: USER - memlock %" PRIu64
-			   " in /etc/security/limits.conf, or LimitMEMLOCK= of a service",
-			   check->memory_size, kib);
+		hard_hint(check, result, kib);
 }
 
 /* Address width of the first IOMMU that tells it; 0: none does. */
@@ -188,50 +199,29 @@ void check_address_width(const struct check *check, struct check_result *result)
 	}
 }
 
-/* Bytes in free huge pages. */
-static uint64_t free_huge_memory(struct fs *fs)
-{
-	struct fs_names sizes;
-	uint64_t sum = 0;
-
-	if (fs_names(fs, "/sys/kernel/mm/hugepages", &sizes))
-		return 0;
-	for (size_t i = 0; i < sizes.count; i++) {
-		char path[FS_PATH_MAX];
-		const char *size = strchr(sizes.names[i], '-');
-		unsigned long kib = size ? strtoul(size + 1, NULL, 10) : 0;
-		uint64_t pages;
-
-		if (kib < GIB &&
-		    fs_number(fs,
-			      fs_path(path, "/sys/kernel/mm/hugepages/%s/free_hugepages",
-				      sizes.names[i]),
-			      &pages) &&
-		    pages < GIB)
-			sum += pages * kib * 1024;
-	}
-	fs_names_free(&sizes);
-	return sum;
-}
-
+/* Guest memory is a memfd: of its pages the switch for shared memory decides, not that of others. */
 void check_huge_pages(const struct check *check, struct check_result *result)
 {
-	const char *path = "/sys/kernel/mm/transparent_hugepage/enabled";
-	char text[64] = "", size[EMIT_SIZE_MAX];
-	uint64_t free = free_huge_memory(check->fs);
+	static const char *const on[] = { "[always]", "[within_size]", "[advise]", "[force]" };
+	const char *path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+	char text[96] = "";
+	bool any = false;
 
 	fs_text(check->fs, path, text, sizeof(text));
-	if (strstr(text, "[always]") || strstr(text, "[madvise]")) {
-		check_say(result, CHECK_OK, "transparent huge pages: %s", text);
-	} else if (free >= check->memory_size) {
-		check_say(result, CHECK_OK, "%s in free huge pages", emit_size(free, size));
+	for (size_t i = 0; i < sizeof(on) / sizeof(on[0]); i++)
+		any = any || strstr(text, on[i]);
+	if (any) {
+		check_say(result, CHECK_OK, "huge pages of shared memory: %s", text);
 	} else if (text[0]) {
-		check_say(result, CHECK_WARNING,
-			  "transparent huge pages are off: guest memory is mapped for DMA page by "
-			  "page, which is slow");
-		check_hint(result, "as root: echo madvise >%s", path);
+		check_say(
+			result, CHECK_WARNING,
+			"huge pages of shared memory are off (%s): guest memory is mapped for DMA "
+			"page by page, which is slow",
+			text);
+		check_hint(result, "as root: echo advise >%s", path);
 	} else {
-		check_say(result, CHECK_UNKNOWN, "this kernel shows no transparent huge pages");
+		check_say(result, CHECK_UNKNOWN,
+			  "this kernel shows no huge pages of shared memory: there is no %s", path);
 	}
 }
 

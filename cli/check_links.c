@@ -2,6 +2,7 @@
 /* check_links.c - all links, and how one says what it found */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "check.h"
 
@@ -46,4 +47,26 @@ void check_hint(struct check_result *result, const char *format, ...)
 	vsnprintf(result->hint, sizeof(result->hint), format, arguments);
 	va_end(arguments);
 	fs_printable(result->hint);
+}
+
+const char *check_user(const struct check *check, char user[static 32])
+{
+	if (!fs_line(check->fs, "/proc/self/status", "Uid:", user, 32))
+		snprintf(user, 32, "$(id -u)");
+	user[strcspn(user, " ")] = '\0';
+	return user;
+}
+
+void check_hint_file(const struct check *check, struct check_result *result, const char *path,
+		     const struct fs_status *file)
+{
+	char user[32];
+
+	check_user(check, user);
+	if ((file->mode & 0060) == 0060 && strcmp(file->group, "root"))
+		check_hint(result, "as root: usermod -aG %s $(id -un %s), then log in again",
+			   file->group, user);
+	else
+		check_hint(result, "as root: chown %s %s, or give the file a group that you are in",
+			   user, path);
 }

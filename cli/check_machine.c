@@ -79,6 +79,7 @@ void check_kvm(const struct check *check, struct check_result *result)
 		[CHECK_CPU_ARM] = "kvm",
 	};
 	struct fs_status kvm = fs_status(check->fs, "/dev/kvm");
+	char user[32];
 
 	if (kvm.type == FS_NONE) {
 		check_say(result, CHECK_BROKEN, "there is no /dev/kvm");
@@ -87,12 +88,13 @@ void check_kvm(const struct check *check, struct check_result *result)
 		check_say(result, CHECK_BROKEN,
 			  "no permission to use /dev/kvm, which is of %s:%s, mode %04o", kvm.owner,
 			  kvm.group, kvm.mode);
-		if (kvm.mode & 0060 && strcmp(kvm.group, "root"))
-			check_hint(result, "as root: usermod -aG %s USER, then log in again",
-				   kvm.group);
+		if ((kvm.mode & 0060) == 0060 && strcmp(kvm.group, "root"))
+			check_hint_file(check, result, "/dev/kvm", &kvm);
 		else
-			check_hint(result, "as root: chgrp kvm /dev/kvm; chmod 660 /dev/kvm; "
-					   "usermod -aG kvm USER, then log in again");
+			check_hint(result,
+				   "as root: chgrp kvm /dev/kvm; chmod 660 /dev/kvm; usermod -aG "
+				   "kvm $(id -un %s), then log in again",
+				   check_user(check, user));
 	} else {
 		check_say(result, CHECK_OK, "/dev/kvm can be used");
 	}

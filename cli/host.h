@@ -19,7 +19,10 @@ struct host_decoder {
 	struct cxlvm_hpa base;
 	uint64_t size;
 	bool committed, locked, error, host_only;
-	uint64_t interleave_ways;
+	bool back_invalidate;
+	uint64_t skip;                    /* bytes of device memory that it leaves out */
+	unsigned int ways_code;           /* of its registers */
+	uint64_t interleave_ways;         /* 0: not known, or a code that is reserved */
 	bool has_target_type, has_locked; /* what the CXL core did not say is not known */
 	char region[32];                  /* of the CXL core; "" */
 	char mode[16];                    /* ram, pmem, none; "" */

@@ -153,7 +153,7 @@ void host_read_config(const uint8_t *config, size_t size, struct host_cxl *cxl)
 
 struct decoder_facts {
 	uint64_t base_low, base_high, size_low, size_high;
-	uint64_t ways, lock, committed, error, host_only;
+	uint64_t ways, lock, committed, error, host_only, bi, skip_low, skip_high;
 	struct host_device *device;
 };
 
@@ -169,7 +169,18 @@ static const struct wanted decoder_wanted[] = {
 	{ "CXL HDM decoder", "committed", DECODER(committed) },
 	{ "CXL HDM decoder", "error not committed", DECODER(error) },
 	{ "CXL HDM decoder", "target range type", DECODER(host_only) },
+	{ "CXL HDM decoder", "BI", DECODER(bi) },
+	{ "CXL HDM decoder", "target list or DPA skip low", DECODER(skip_low) },
+	{ "CXL HDM decoder", "target list or DPA skip high", DECODER(skip_high) },
 };
+
+/* CXL 3.1, 8.2.4.20.7: interleave ways of a decoder; 0: the code is reserved. */
+static uint64_t interleave_ways(uint64_t code)
+{
+	static const uint8_t ways[] = { 1, 2, 4, 8, 16, 0, 0, 0, 3, 6, 12 };
+
+	return code < sizeof(ways) ? ways[code] : 0;
+}
 
 static void decoder_end(struct reader *reader, const char *name)
 {
@@ -189,7 +200,10 @@ static void decoder_end(struct reader *reader, const char *name)
 		.locked = facts->lock,
 		.error = facts->error,
 		.host_only = facts->host_only,
-		.interleave_ways = (uint64_t)1 << (facts->ways & 7),
+		.back_invalidate = facts->bi,
+		.skip = facts->skip_high << 32 | facts->skip_low,
+		.ways_code = (unsigned int)facts->ways,
+		.interleave_ways = interleave_ways(facts->ways),
 		.has_target_type = true,
 		.has_locked = true,
 	};

@@ -64,7 +64,7 @@ static void *map_aligned(int fd, uint64_t size, uint64_t align)
 		munmap(start, size);
 		return NULL;
 	}
-	/* Advice only: a kernel without transparent huge pages refuses it. */
+	/* Advice only: huge pages need shmem_enabled of the kernel to be advise or more (cxlvm check). */
 	(void)madvise(start, size, MADV_HUGEPAGE);
 	return start;
 }

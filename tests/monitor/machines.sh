@@ -72,6 +72,53 @@ capture_is_the_same() {
 	done
 }
 
+# decoder CONTROL-AND-SKIP MESSAGE - decoder 0 with these bytes from its control register on
+decoder() {
+	sed "s/^\t1120: .*/\t1120: $1/" tests/machines/interleaved.machine >"$WORK/decoder"
+	grep -q "1120: $1" "$WORK/decoder" || fail "no decoder to change"
+	rc=0
+	"$CXLVM" check --sysfs "$WORK/decoder" >"$WORK/out" || rc=$?
+	want_text "check of $1" "$2" "$WORK/out"
+}
+
+# what realize refuses is not called ready: REG-9, CHK-5
+refused_decoders() {
+	decoder '00 07 00 00' '^ok       decoder '
+	want_equal status 0 "$rc"
+	decoder '10 07 00 00' '^BROKEN   decoder  .*interleaves over 2 devices'
+	decoder '40 07 00 00' '^BROKEN   decoder  .*interleaves over 16 devices'
+	decoder '80 07 00 00' '^BROKEN   decoder  .*interleaves over 3 devices'
+	decoder '90 07 00 00' '^BROKEN   decoder  .*interleaves over 6 devices'
+	decoder 'a0 07 00 00' '^BROKEN   decoder  .*interleaves over 12 devices'
+	for code in 50 70 b0 f0; do
+		decoder "$code 07 00 00" '^BROKEN   decoder  .*interleaves by code [0-9]+, which is reserved'
+	done
+	decoder '00 0f 00 00' '^BROKEN   decoder  .*committed, and has its error bit set'
+	decoder '00 17 00 00' '^BROKEN   decoder  .*host-only coherent'
+	decoder '00 27 00 00' '^BROKEN   decoder  .*back-invalidate'
+	decoder '00 07 00 00 00 00 00 10' '^BROKEN   decoder  .*skips 0x10000000 bytes'
+	decoder '00 07 00 00 00 00 00 00 01 00 00 00' '^BROKEN   decoder  .*skips 0x100000000 bytes'
+	want_equal status 1 "$rc"
+}
+
+# huge_pages SHMEM_ENABLED STATE
+huge_pages() {
+	sed "s/\[never\] deny force/never deny force/;s/ $1 / [$1] /;s/ $1\$/ [$1]/;s/\t$1 /\t[$1] /" \
+		tests/machines/no-huge-pages.machine >"$WORK/huge"
+	"$CXLVM" check --json --sysfs "$WORK/huge" >"$WORK/out"
+	want_equal "huge pages of $1" "$2" \
+		"$(jq -r '.links[] | select(.link == "huge-pages") | .state' "$WORK/out")"
+}
+
+# guest memory is a memfd: what shmem_enabled says counts
+huge_pages_of_shared_memory() {
+	for word in always within_size advise force; do
+		huge_pages "$word" ok
+	done
+	huge_pages never warning
+	huge_pages deny warning
+}
+
 if [ "${1:-}" = --write ]; then
 	for file in tests/machines/*.machine; do
 		name=${file##*/}
@@ -89,6 +136,8 @@ for file in tests/machines/*.machine; do
 	name=${name%.machine}
 	check "$name: $(sed -n '2s/^# //p' "$file")" machine "$name"
 done
+check "a decoder that is refused when it is opened is not ready" refused_decoders
+check "huge pages are those of shared memory" huge_pages_of_shared_memory
 check "each link breaks in a machine" every_link_breaks
 check "each broken link says what mends it, and text, JSON and status agree" \
 	every_broken_link_has_a_hint
