@@ -5,6 +5,7 @@
 #   mkguest.sh OUT.cpio.gz           for the tree's kernel, with its CXL modules and our driver
 #   mkguest.sh OUT.cpio.gz --plain   for any kernel, without modules
 #   mkguest.sh OUT.cpio.gz --nvme    for the tree's kernel, with its NVMe driver
+#   mkguest.sh OUT.cpio.gz --ahci    for the tree's kernel, with its AHCI driver
 #
 # Modules of the distribution are decompressed and otherwise untouched: tests compare their
 # hashes with the package's. What the guest does is in the init beside this script.
@@ -69,6 +70,10 @@ for argument in "$@"; do
 	--nvme)
 		modules='--with-depends nvme'
 		variant=nvme
+		;;
+	--ahci)
+		modules='--with-depends ahci sd_mod'
+		variant=ahci
 		;;
 	-h | --help)
 		print_help "$0"
