@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "host.h"
 
 #define GIB(n) ((uint64_t)(n) << 30)
 
@@ -74,45 +75,12 @@ static int count_usable(void *opaque)
 	return device->transport.ops->usable(device->transport.device);
 }
 
-/* A host that maps nothing. */
-
-static int prepare(void *host, const struct cxlvm_memory_area *areas, size_t n,
-		   struct cxlvm_error *err)
-{
-	(void)host;
-	(void)areas;
-	(void)n;
-	(void)err;
-	return 0;
-}
-
-static void nothing(void *host, const struct cxlvm_memory_area *areas, size_t n)
-{
-	(void)host;
-	(void)areas;
-	(void)n;
-}
-
-static int bridge_decoder(void *host, uint32_t uid, const struct cxlvm_bridge_decoder *decoder)
-{
-	(void)host;
-	(void)uid;
-	(void)decoder;
-	return 0;
-}
-
 static int device_reset(void *host, enum cxlvm_reset_kind kind)
 {
 	struct fleet_device *device = host;
 
 	(void)kind;
 	return device->transport.transport->reset(device->transport.device);
-}
-
-static uint64_t now_ns(void *host)
-{
-	(void)host;
-	return bench_now();
 }
 
 static void sleep_ms(void *host, unsigned int milliseconds)
@@ -123,13 +91,8 @@ static void sleep_ms(void *host, unsigned int milliseconds)
 
 static const struct cxlvm_host_ops host_ops = {
 	.size = sizeof(host_ops),
-	.prepare = prepare,
-	.release = nothing,
-	.enable = nothing,
-	.disable = nothing,
-	.bridge_decoder = bridge_decoder,
+	HOST_MAPS_NOTHING,
 	.device_reset = device_reset,
-	.now_ns = now_ns,
 	.sleep_ms = sleep_ms,
 };
 

@@ -19,6 +19,7 @@
 #include <cxlvm/cxlvm.h>
 
 #include "bench.h"
+#include "host.h"
 
 #define MIB(n)   ((uint64_t)(n) << 20)
 #define GIB(n)   ((uint64_t)(n) << 30)
@@ -85,23 +86,6 @@ struct ours {
 	struct cxlvm_endpoint *endpoint;
 };
 
-static int prepare(void *host, const struct cxlvm_memory_area *areas, size_t n,
-		   struct cxlvm_error *err)
-{
-	(void)host;
-	(void)areas;
-	(void)n;
-	(void)err;
-	return 0;
-}
-
-static void nothing(void *host, const struct cxlvm_memory_area *areas, size_t n)
-{
-	(void)host;
-	(void)areas;
-	(void)n;
-}
-
 static int dma_map(void *host, const struct cxlvm_memory_area *areas, size_t n,
 		   struct cxlvm_error *err)
 {
@@ -120,14 +104,6 @@ static void dma_unmap(void *host, const struct cxlvm_memory_area *areas, size_t 
 		o->transport.transport->memory_unmap(o->transport.device, areas, n);
 }
 
-static int bridge_decoder(void *host, uint32_t uid, const struct cxlvm_bridge_decoder *decoder)
-{
-	(void)host;
-	(void)uid;
-	(void)decoder;
-	return 0;
-}
-
 static int reset_real(const struct ours *o)
 {
 	int code = -EAGAIN;
@@ -143,12 +119,6 @@ static int device_reset(void *host, enum cxlvm_reset_kind kind)
 	return reset_real(host);
 }
 
-static uint64_t now_ns(void *host)
-{
-	(void)host;
-	return bench_now();
-}
-
 static void sleep_ms(void *host, unsigned int milliseconds)
 {
 	const struct timespec time = { .tv_sec = milliseconds / 1000,
@@ -160,15 +130,10 @@ static void sleep_ms(void *host, unsigned int milliseconds)
 
 static const struct cxlvm_host_ops host_ops = {
 	.size = sizeof(host_ops),
-	.prepare = prepare,
-	.release = nothing,
-	.enable = nothing,
-	.disable = nothing,
+	HOST_MAPS_NOTHING,
 	.dma_map = dma_map,
 	.dma_unmap = dma_unmap,
-	.bridge_decoder = bridge_decoder,
 	.device_reset = device_reset,
-	.now_ns = now_ns,
 	.sleep_ms = sleep_ms,
 };
 

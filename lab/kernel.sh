@@ -117,12 +117,6 @@ out=$TREE/kernel-$({ cat "$LAB_DIR/kernel.config" "$TREE/kver" && echo "$CONFIGU
 work=$out.part
 if [ ! -d "$out" ]; then
 	[ "${1:-}" != --path ] || die "it is not built yet; build it with: $0"
-	exec 9>"$out.lock"
-	if ! flock -n 9; then
-		say "another process is building the kernel; waiting for it"
-		flock 9
-	fi
-	[ -d "$out" ] || build
-	rm -f "$out.lock"
+	make_once "$out" "building the kernel" build
 fi
 printf '%s\n' "$out"

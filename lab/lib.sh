@@ -45,6 +45,20 @@ cache_dir() {
 	fi
 }
 
+# make_once FOLDER WHAT COMMAND - run COMMAND, which makes FOLDER, unless it is there; of several
+# processes one does, and the others wait. WHAT is said of it: "making the tree"
+make_once() {
+	[ ! -d "$1" ] || return 0
+	exec 9>"$1.lock"
+	if ! flock -n 9; then
+		say "another process is $2; waiting for it"
+		flock 9
+	fi
+	[ -d "$1" ] || "$3"
+	rm -f "$1.lock"
+	exec 9>&-
+}
+
 # short_hash - the first 12 hex digits of the SHA-256 of standard input
 short_hash() {
 	sha256sum | cut -c1-12

@@ -185,12 +185,6 @@ if [ ! -d "$tree" ]; then
 	# debootstrap and mounts need full paths
 	tree=$(cd "$(cache_dir)" && pwd)/${tree##*/}
 	part=$tree.part
-	exec 9>"$tree.lock"
-	if ! flock -n 9; then
-		say "another process is making the tree; waiting for it"
-		flock 9
-	fi
-	[ -d "$tree" ] || make_tree
-	rm -f "$tree.lock"
+	make_once "$tree" "making the tree" make_tree
 fi
 printf '%s\n' "$tree"
