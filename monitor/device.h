@@ -68,6 +68,10 @@ struct device {
 	uint64_t event_credit;
 	uint64_t event_ns;
 	uint64_t events_left_out;
+
+	/* Of the guest, which the device did not take; said last when. */
+	uint64_t writes_refused;
+	uint64_t refused_ns;
 };
 
 /* Open the transport and realize the endpoint below bridge. device->vm and name are set. */

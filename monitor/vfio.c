@@ -118,17 +118,25 @@ static const uint32_t notice_irqs[VFIO_NOTICES] = {
 
 int vfio_listen(struct device *device, struct cxlvm_error *err)
 {
+	static const char *const refusals[VFIO_NOTICES] = {
+		[VFIO_NOTICE_ERROR] = "the kernel is not going to tell of errors of the device",
+		[VFIO_NOTICE_REQUEST] = "the kernel is not going to tell when it wants the device "
+					"back",
+	};
 	const struct cxlvm_transport *transport = &device->transport;
 
 	for (unsigned int i = 0; i < VFIO_NOTICES; i++) {
-		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		int code, fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 		if (fd < 0)
 			return cxlvm_error_set(err, -errno, "%s: no eventfd: %s", device->name,
 					       strerror(errno));
-		/* Not every device tells of errors. */
-		if (transport->transport->irq_set(transport->device, notice_irqs[i], 0, 1, &fd)) {
+		code = transport->transport->irq_set(transport->device, notice_irqs[i], 0, 1, &fd);
+		if (code) {
 			close(fd);
+			/* Not every device tells of errors. */
+			if (code != -EINVAL && code != -ENOTTY)
+				device_warn(device, code, refusals[i]);
 			continue;
 		}
 		device->notices[i] = fd;

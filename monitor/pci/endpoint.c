@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* endpoint.c - the passed-through function as the guest sees it */
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "config_space.h"
 #include "device.h"
 #include "endpoint.h"
+#include "host.h"
 #include "util.h"
 #include "vm.h"
 
@@ -32,14 +34,38 @@ static int read_device(struct device *device, uint32_t region, uint64_t offset, 
 	return code;
 }
 
+/* What a guest can cause without end is counted, and said at most so often (P8). */
+#define REFUSED_EVERY_NS 10000000000u
+
+static void report_refused(struct device *device, uint32_t region, uint64_t offset, int code)
+{
+	uint64_t now = host_now_ns(device);
+	char text[112], name[16] = "config space";
+
+	if (device->writes_refused++ && now - device->refused_ns < REFUSED_EVERY_NS)
+		return;
+	device->refused_ns = now;
+	if (region < PCI_BARS)
+		snprintf(name, sizeof(name), "BAR %u", region);
+	snprintf(text, sizeof(text),
+		 "the device does not take a write to %s at 0x%" PRIx64 "; %" PRIu64
+		 " writes are lost so far",
+		 name, offset, device->writes_refused);
+	device_warn(device, code, text);
+}
+
+/* A device that refuses a write loses it, as on a real bus. The device's lock is held. */
 static void write_device(struct device *device, uint32_t region, uint64_t offset,
 			 unsigned int length, uint64_t value)
 {
 	uint8_t bytes[8];
+	int code;
 
 	store_le(bytes, length, value);
-	/* A device that refuses a write loses it, as on a real bus. */
-	(void)device->transport.ops->write(device->transport.device, region, offset, bytes, length);
+	code = device->transport.ops->write(device->transport.device, region, offset, bytes,
+					    length);
+	if (code)
+		report_refused(device, region, offset, code);
 }
 
 /* A region access in pieces that every VFIO device takes: naturally aligned. */

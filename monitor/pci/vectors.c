@@ -12,16 +12,21 @@
 #include "vectors.h"
 #include "vm.h"
 
-static bool is_resizable(const struct device *device, uint32_t index)
+static bool is_resizable(struct device *device, uint32_t index)
 {
 	const struct cxlvm_transport *transport = &device->transport;
 	uint32_t flags, count;
+	int code;
 
 	/* Who does not say takes all at once. */
-	if (!transport->transport->irq_info ||
-	    transport->transport->irq_info(transport->device, index, &flags, &count))
+	if (!transport->transport->irq_info)
 		return false;
-	return !(flags & CXLVM_IRQ_NORESIZE);
+	code = transport->transport->irq_info(transport->device, index, &flags, &count);
+	if (!code)
+		return !(flags & CXLVM_IRQ_NORESIZE);
+	device_warn(device, code,
+		    "the kernel does not say how interrupts are connected: all at once");
+	return false;
 }
 
 int vectors_init(struct device *device, struct vectors *vectors, uint32_t index, unsigned int n,

@@ -92,6 +92,17 @@ talk_resets() { # INDEX
 	tell '' poweroff
 }
 
+# Calls of the kernel that fail: interrupts first, which the guest then has not, and writes to a BAR.
+talk_calls() { # INDEX
+	begin first
+	host "sh /tmp/poke $1 fail 'bar-write 1 5 1000'"
+	tell DONE access w4 "$(at "$share/plan.json" bar 0 2)" 0 w4 "$(at "$share/plan.json" bar 0 2)" 0
+	host "sh /tmp/poke $1 fail 'bar-write 4294967295 5'"
+	host "cat /sys/kernel/debug/cxlvm_lab/cxlvm_lab.$1/counters >/tmp/guest/counters"
+	all_of "$SEED" last
+	tell '' poweroff
+}
+
 # The machine is reset while the guest writes to device memory; it boots anew and uses it.
 talk_machine() {
 	printf '%s\n' 'expect WAIT seed1' 'send ' 'expect WAIT seed2' 'send ' 'expect CHECK'
@@ -115,6 +126,7 @@ prepare() {
 	talk_gate 2 >"$share/talk/gate-6.talk"
 	talk_resets 3 >"$share/talk/resets-5.talk"
 	talk_machine >"$share/talk/machine-6.talk"
+	talk_calls 5 >"$share/talk/calls-5.talk"
 }
 
 tell_progress() {
@@ -186,7 +198,7 @@ no_complaint() {
 check "guests and seeds are ready" prepare
 exec 4>&1
 check "the emulated host ran them" run_host
-for name in space-4 space-5 gate-6 resets-5 machine-6; do
+for name in space-4 space-5 gate-6 resets-5 machine-6 calls-5; do
 	check "$name: the run ends with 0" ended_well $name
 done
 check "Memory Space off behind the monitor, generation 5: ones, and back by itself" \
@@ -212,5 +224,12 @@ check "a size that changes is an event, with both" event resets-5 \
 check "after a good reset all of the memory is there" compared resets-5 last
 check "the machine is reset while the guest writes: it boots, and all of the memory is there" \
 	reset_while_it_writes
+check "interrupts that the kernel does not describe: a warning" event calls-5 \
+	'warning device=vfio0 error=Input/output error .*does not say how interrupts are connected'
+check "notices that the kernel does not give: a warning" event calls-5 \
+	'warning device=vfio0 error=Input/output error .*not going to tell when it wants the device back'
+check "writes to a BAR that the device does not take: a warning" event calls-5 \
+	'warning device=vfio0 error=Input/output error .*does not take a write to BAR 2 at 0x0; 1 '
+check "with all of that the guest has all of the memory" compared calls-5 first last
 check "the host's kernel has no complaint" no_complaint
 tap_end
