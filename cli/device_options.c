@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* device_options.c - the keys of --device: one table for parsing, messages and help */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,6 +184,13 @@ static bool parse_vfio(struct parser *parser, struct device_config *device)
 				    "--device: '%s' is not a descriptor\n  hint: fd=N, of "
 				    "/dev/vfio/devices/vfioN, opened before cxlvm was started",
 				    device->vfio);
+	/* Now, before files of ours have numbers. */
+	if (fcntl((int)fd, F_GETFD) < 0)
+		return parse_refuse(parser,
+				    "--device: descriptor %u is not open\n"
+				    "  hint: open it for this command: cxlvm %s ... "
+				    "%u<>/dev/vfio/devices/vfio0",
+				    fd, parser->command, fd);
 	device->has_vfio_fd = true;
 	device->vfio_fd = (int)fd;
 	return true;

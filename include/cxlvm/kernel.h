@@ -7,7 +7,7 @@
  *
  * Two interfaces of the kernel, one behaviour. Where the device has a character device of its own
  * (/dev/vfio/devices/vfioN) and that and /dev/iommu can be opened, it is used with iommufd; else the
- * device's group (/dev/vfio/GROUP) with a type1 container.
+ * device's group (/dev/vfio/GROUP) with a type1 container (cxlvm_kernel_choose).
  *
  * I/O address spaces. Each IOMMU group has one: functions of one group share it, since the hardware
  * cannot tell them apart, and see each other's memory. Devices of different groups see guest RAM and
@@ -103,6 +103,31 @@ struct cxlvm_kernel_device_config {
 CXLVM_PUBLIC int cxlvm_kernel_open(struct cxlvm_kernel *kernel,
 				   const struct cxlvm_kernel_device_config *config,
 				   struct cxlvm_transport *out, struct cxlvm_error *err);
+
+/* The files that a device is opened by: two for iommufd, two for a group. */
+enum cxlvm_kernel_file {
+	CXLVM_KERNEL_FILE_IOMMU,     /* /dev/iommu */
+	CXLVM_KERNEL_FILE_DEVICE,    /* /dev/vfio/devices/vfioN */
+	CXLVM_KERNEL_FILE_CONTAINER, /* /dev/vfio/vfio */
+	CXLVM_KERNEL_FILE_GROUP,     /* /dev/vfio/GROUP */
+	CXLVM_KERNEL_FILES
+};
+
+enum cxlvm_kernel_file_state {
+	CXLVM_KERNEL_FILE_ABSENT,
+	CXLVM_KERNEL_FILE_REFUSED, /* it is there, and may not be opened for reading and writing */
+	CXLVM_KERNEL_FILE_USABLE
+};
+
+/*
+ * How cxlvm_kernel_open opens a device that has these files: true by iommufd, false by its group. If
+ * neither has both of its files, the way that is to be mended: iommufd where its files are there, or
+ * where the kernel has no groups. *broken is the first file of the way that cannot be used, or
+ * CXLVM_KERNEL_FILES if there is none. For programs that look at a machine without opening
+ * anything; calls nothing.
+ */
+CXLVM_PUBLIC bool cxlvm_kernel_choose(const enum cxlvm_kernel_file_state files[CXLVM_KERNEL_FILES],
+				      enum cxlvm_kernel_file *broken);
 
 #ifdef __cplusplus
 }

@@ -194,6 +194,12 @@ prepare
 		"$CXLVM" run $K --device vfio:
 	check "device: keys of a sim for vfio" refused 2 'size' 'keys are cxl' -- \
 		"$CXLVM" run $K --device vfio:0000:17:00.0,size=1G
+	# a number that a file of our own may get later
+	for command in run plan; do
+		check "device: a descriptor that is not open, $command" refused 2 \
+			'descriptor 5 is not open' '5<>/dev/vfio/devices/vfio0' -- \
+			"$CXLVM" $command $K --device vfio:fd=5
+	done
 	check "device: vfio that is no descriptor" refused 2 'fd=five' 'fd=N' -- \
 		"$CXLVM" run $K --device vfio:fd=five
 	check "device: vfio with a descriptor of something else" refused 1 'descriptor 0 is not' \

@@ -98,6 +98,8 @@ static void not_bound_names_the_driver_and_the_commands(void **state)
 	       "as root: modprobe vfio-pci; cd /sys/bus/pci/devices/0000:18:01.0 && "
 	       "echo vfio-pci >driver_override && echo 0000:18:01.0 >/sys/bus/pci/drivers_probe");
 	mock_folder("sys/devices/platform/lab.0");
+	mock_folder("sys/bus/platform");
+	mock_link("sys/devices/platform/lab.0/subsystem", "../../../bus/platform");
 	refuse("/sys/devices/platform/lab.0/", -ENXIO,
 	       "lab.0 is bound to no driver, and needs one of VFIO",
 	       "load the module whose driver offers it to VFIO");
@@ -118,7 +120,130 @@ static void no_iommu(void **state)
 	       "away",
 	       "turn on VT-d or AMD-Vi in the firmware's setup, and on Intel boot with "
 	       "intel_iommu=on; dmesg | grep -i -e dmar -e iommu");
+	/* A driver that works is not to be unbound for nothing. */
+	mock_function("0000:18:01.0", "nvme", NULL, NULL);
+	refuse("0000:18:01.0", -ENXIO,
+	       "0000:18:01.0: this machine has no IOMMU in use, so that no device can be given "
+	       "away",
+	       "turn on VT-d or AMD-Vi in the firmware's setup, and on Intel boot with "
+	       "intel_iommu=on; dmesg | grep -i -e dmar -e iommu");
 	end();
+}
+
+/* A path of sysfs is taken without its links. */
+static void a_path_leads_to_the_device(void **state)
+{
+	static const char *const paths[] = {
+		"/sys/bus/pci/devices/" MOCK_DEVICE,
+		"/sys/bus/pci/devices/" MOCK_DEVICE "//",
+		"/sys/class/vfio-dev/vfio3/device",
+		"/sys/class/net/eth0/device/../" MOCK_DEVICE,
+		"/sys/class/net/eth0/../../../bus/pci/devices/" MOCK_DEVICE "/vfio-dev/..",
+	};
+	struct cxlvm_transport transport;
+
+	(void)state;
+	begin();
+	mock_link("sys/class/vfio-dev/vfio3/device", "../../../bus/pci/devices/" MOCK_DEVICE);
+	mock_folder("sys/class/net/eth0");
+	mock_link("sys/class/net/eth0/device", "../../../bus/pci/devices/" MOCK_DEVICE);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		const struct cxlvm_kernel_device_config config = { .size = sizeof(config),
+								   .device = paths[i] };
+		struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+		assert_int_equal(cxlvm_kernel_open(kernel, &config, &transport, &err), 0);
+		/* By its name, which another error shows. */
+		refuse(MOCK_DEVICE, -EBUSY, "0000:17:00.0 is in use by this process already",
+		       "name each device once");
+		transport.transport->close(transport.device);
+	}
+	end();
+}
+
+static void a_path_of_something_else(void **state)
+{
+	char message[256], hint[256];
+
+	(void)state;
+	begin();
+	refuse("/etc", -EINVAL, "/etc is not the folder of a device",
+	       "that of a PCI device is /sys/bus/pci/devices/0000:17:00.0; lspci -D lists them");
+	snprintf(message, sizeof(message), "%s/kernel is not the folder of a device", mock.sys);
+	refuse("/sys/kernel", -EINVAL, message,
+	       "that of a PCI device is /sys/bus/pci/devices/0000:17:00.0; lspci -D lists them");
+	/* Of a class: the device that has it is said. */
+	mock_folder("sys/class/net");
+	mock_link("sys/bus/pci/devices/" MOCK_DEVICE "/net/eth0/subsystem",
+		  "../../../../../../class/net");
+	mock_link("sys/bus/pci/devices/" MOCK_DEVICE "/net/eth0/device", "../../../" MOCK_DEVICE);
+	mock_link("sys/class/net/eth0", "../../bus/pci/devices/" MOCK_DEVICE "/net/eth0");
+	snprintf(message, sizeof(message),
+		 "%s/bus/pci/devices/" MOCK_DEVICE "/net/eth0 is not the folder of a device",
+		 mock.sys);
+	snprintf(hint, sizeof(hint), "it belongs to one: %s/bus/pci/devices/" MOCK_DEVICE,
+		 mock.sys);
+	refuse("/sys/class/net/eth0", -EINVAL, message, hint);
+	/* A file of VFIO: which device it is of. */
+	mock_link("sys/class/vfio-dev/vfio3/device", "../../../bus/pci/devices/" MOCK_DEVICE);
+	refuse("/dev/vfio/devices/vfio3", -EINVAL,
+	       "/dev/vfio/devices/vfio3 is a file of VFIO, not a device",
+	       "name the device, which is 0000:17:00.0, or open the file and give its descriptor: "
+	       "fd=N");
+	refuse("/dev/vfio/12", -EINVAL, "/dev/vfio/12 is a file of VFIO, not a device",
+	       "name the device: ls /sys/kernel/iommu_groups/12/devices shows which are in the "
+	       "group");
+	refuse("/dev/vfio/vfio", -EINVAL, "/dev/vfio/vfio is a file of VFIO, not a device",
+	       "name the device: ls -l /sys/class/vfio-dev/*/device shows which have a file");
+	mock_expect("");
+	end();
+}
+
+#define ABSENT  CXLVM_KERNEL_FILE_ABSENT
+#define REFUSED CXLVM_KERNEL_FILE_REFUSED
+#define USABLE  CXLVM_KERNEL_FILE_USABLE
+
+/* Which way, and what is in its way. */
+static void the_way_to_a_device(void **state)
+{
+	static const struct {
+		enum cxlvm_kernel_file_state iommu, device, container, group;
+		bool iommufd;
+		enum cxlvm_kernel_file broken;
+	} rows[] = {
+		{ USABLE, USABLE, USABLE, USABLE, true, CXLVM_KERNEL_FILES },
+		{ USABLE, USABLE, ABSENT, ABSENT, true, CXLVM_KERNEL_FILES },
+		{ ABSENT, USABLE, USABLE, USABLE, false, CXLVM_KERNEL_FILES },
+		{ USABLE, ABSENT, USABLE, USABLE, false, CXLVM_KERNEL_FILES },
+		{ REFUSED, USABLE, USABLE, USABLE, false, CXLVM_KERNEL_FILES },
+		{ USABLE, REFUSED, USABLE, USABLE, false, CXLVM_KERNEL_FILES },
+		/* The group has not what it needs either. */
+		{ REFUSED, USABLE, ABSENT, ABSENT, true, CXLVM_KERNEL_FILE_IOMMU },
+		{ USABLE, REFUSED, ABSENT, ABSENT, true, CXLVM_KERNEL_FILE_DEVICE },
+		{ REFUSED, REFUSED, ABSENT, ABSENT, true, CXLVM_KERNEL_FILE_IOMMU },
+		{ ABSENT, USABLE, ABSENT, ABSENT, true, CXLVM_KERNEL_FILE_IOMMU },
+		{ USABLE, REFUSED, USABLE, REFUSED, true, CXLVM_KERNEL_FILE_DEVICE },
+		{ REFUSED, USABLE, REFUSED, USABLE, true, CXLVM_KERNEL_FILE_IOMMU },
+		{ ABSENT, USABLE, USABLE, REFUSED, false, CXLVM_KERNEL_FILE_GROUP },
+		{ ABSENT, USABLE, REFUSED, USABLE, false, CXLVM_KERNEL_FILE_CONTAINER },
+		{ ABSENT, ABSENT, ABSENT, USABLE, false, CXLVM_KERNEL_FILE_CONTAINER },
+		{ USABLE, ABSENT, USABLE, REFUSED, false, CXLVM_KERNEL_FILE_GROUP },
+		{ USABLE, ABSENT, ABSENT, ABSENT, false, CXLVM_KERNEL_FILE_CONTAINER },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const enum cxlvm_kernel_file_state files[CXLVM_KERNEL_FILES] = {
+			[CXLVM_KERNEL_FILE_IOMMU] = rows[i].iommu,
+			[CXLVM_KERNEL_FILE_DEVICE] = rows[i].device,
+			[CXLVM_KERNEL_FILE_CONTAINER] = rows[i].container,
+			[CXLVM_KERNEL_FILE_GROUP] = rows[i].group,
+		};
+		enum cxlvm_kernel_file broken;
+
+		assert_int_equal(cxlvm_kernel_choose(files, &broken), rows[i].iommufd);
+		assert_int_equal(broken, rows[i].broken);
+	}
 }
 
 static void group_not_viable_lists_its_members(void **state)
@@ -146,24 +271,94 @@ static void fail_call(unsigned int n, int code)
 	mock.fail_errno = code;
 }
 
+/* The name of a number in a database of NAME:x:NUMBER lines. */
+static void name_of(const char *database, unsigned int id, char *name, size_t size)
+{
+	char command[128];
+	FILE *output;
+
+	snprintf(command, sizeof(command), "getent %s %u | cut -d: -f1 | tr -d '\\n'", database,
+		 id);
+	output = popen(command, "r");
+	assert_non_null(output);
+	if (!fgets(name, (int)size, output))
+		snprintf(name, size, "%u", id);
+	pclose(output);
+}
+
+/* Call n is refused: of file, with the way to the right. */
+static void refuse_permission(unsigned int n, const char *file, const char *cure)
+{
+	char message[256], hint[256], path[128], user[32], group[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", mock.dev, file);
+	assert_int_equal(stat(path, &st), 0);
+	name_of("passwd", st.st_uid, user, sizeof(user));
+	name_of("group", st.st_gid, group, sizeof(group));
+	snprintf(message, sizeof(message),
+		 "0000:17:00.0: no permission to open %s (IOMMU group 12), which is of %s:%s, mode "
+		 "%04o",
+		 path, user, group, (unsigned int)(st.st_mode & 07777));
+	if (cure)
+		snprintf(hint, sizeof(hint), cure, group, (unsigned int)geteuid());
+	else
+		snprintf(hint, sizeof(hint),
+			 "as root: chown %u %s, or give the file a group that you are in",
+			 (unsigned int)geteuid(), path);
+	fail_call(n, EACCES);
+	refuse(MOCK_DEVICE, -EACCES, message, hint);
+}
+
 static void no_permission_names_file_and_owner(void **state)
 {
-	char message[256], hint[192];
-	mode_t mask = umask(0);
+	char path[128];
 
 	(void)state;
-	umask(mask);
 	begin();
-	fail_call(2, EACCES);
-	snprintf(message, sizeof(message),
-		 "0000:17:00.0: no permission to open %s/vfio/12 (IOMMU group 12), which is of "
-		 "user %u, group %u, mode 0%o",
-		 mock.dev, (unsigned int)getuid(), (unsigned int)getgid(),
-		 (unsigned int)(0666 & ~mask));
-	snprintf(hint, sizeof(hint),
-		 "as root: chown %u %s/vfio/12, or give the file a group that you are in",
-		 (unsigned int)getuid(), mock.dev);
-	refuse(MOCK_DEVICE, -EACCES, message, hint);
+	refuse_permission(1, "vfio/vfio", NULL);
+	snprintf(path, sizeof(path), "%s/vfio/12", mock.dev);
+	assert_int_equal(chmod(path, 0600), 0);
+	refuse_permission(2, "vfio/12", NULL);
+	if (!chown(path, (uid_t)-1, 1)) {
+		assert_int_equal(chmod(path, 0660), 0);
+		refuse_permission(2, "vfio/12",
+				  "as root: usermod -aG %s $(id -un %u), then log in again");
+	}
+	end();
+}
+
+/* Without the right to the files of iommufd, and without groups, they are named. */
+static void no_permission_by_iommufd(void **state)
+{
+	(void)state;
+	mock_init(true);
+	kernel = mock_kernel();
+	mock_remove("dev/vfio/vfio");
+	mock_remove("dev/vfio/" MOCK_GROUP);
+	mock.refused = "/iommu";
+	refuse_permission(0, "iommu", NULL);
+	mock.refused = "/vfio/devices/vfio3";
+	refuse_permission(0, "vfio/devices/vfio3", NULL);
+	end();
+	/* With a group that is usable it is opened by that. */
+	mock_init(true);
+	kernel = mock_kernel();
+	mock.refused = "/vfio/devices/vfio3";
+	refuse_permission(2, "vfio/" MOCK_GROUP, NULL);
+	end();
+	mock_init(true);
+	kernel = mock_kernel();
+	mock_remove("dev/iommu");
+	mock_remove("dev/vfio/vfio");
+	mock_remove("dev/vfio/" MOCK_GROUP);
+	{
+		char message[256];
+
+		snprintf(message, sizeof(message), "0000:17:00.0: there is no %s/iommu", mock.dev);
+		refuse(MOCK_DEVICE, -ENOENT, message,
+		       "as root: modprobe iommufd; in a container the file has to be handed in");
+	}
 	end();
 }
 
@@ -280,6 +475,10 @@ int main(void)
 		cmocka_unit_test(no_iommu),
 		cmocka_unit_test(group_not_viable_lists_its_members),
 		cmocka_unit_test(no_permission_names_file_and_owner),
+		cmocka_unit_test(no_permission_by_iommufd),
+		cmocka_unit_test(the_way_to_a_device),
+		cmocka_unit_test(a_path_leads_to_the_device),
+		cmocka_unit_test(a_path_of_something_else),
 		cmocka_unit_test(vfio_is_not_loaded),
 		cmocka_unit_test(another_process_has_it),
 		cmocka_unit_test(another_process_has_the_character_device),

@@ -23,6 +23,8 @@
 /* Names that the linker gives: NOLINTBEGIN(bugprone-reserved-identifier) */
 int __real_open64(const char *path, int flags, ...);
 int __wrap_open64(const char *path, int flags, ...);
+int __real_faccessat(int folder, const char *path, int mode, int flags);
+int __wrap_faccessat(int folder, const char *path, int mode, int flags);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 void *__real_mmap64(void *address, size_t size, int prot, int flags, int fd, off_t offset);
 void *__wrap_mmap64(void *address, size_t size, int prot, int flags, int fd, off_t offset);
@@ -91,6 +93,20 @@ static enum kind kind_of_path(const char *path)
 	return strstr(path, "/iommu") ? KIND_IOMMUFD : KIND_NONE;
 }
 
+static bool is_refused(const char *path)
+{
+	return armed && mock.refused && !strncmp(path, mock.dev, strlen(mock.dev)) &&
+	       !strcmp(path + strlen(mock.dev), mock.refused);
+}
+
+int __wrap_faccessat(int folder, const char *path, int mode, int flags)
+{
+	if (!is_refused(path))
+		return __real_faccessat(folder, path, mode, flags);
+	errno = EACCES;
+	return -1;
+}
+
 int __wrap_open64(const char *path, int flags, ...)
 {
 	int fd;
@@ -100,6 +116,10 @@ int __wrap_open64(const char *path, int flags, ...)
 	note("open %s\n", path + strlen(mock.dev));
 	if (due())
 		return -1;
+	if (is_refused(path)) {
+		errno = EACCES;
+		return -1;
+	}
 	fd = __real_open64(path, flags, 0600);
 	if (fd >= 0)
 		kinds[fd] = kind_of_path(path);

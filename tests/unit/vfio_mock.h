@@ -24,6 +24,7 @@ struct mock {
 
 	/* What the kernel answers. */
 	bool not_viable, no_type1, few_bytes;
+	const char *refused; /* a file below dev that nobody may open; NULL: none */
 	uint32_t n_iova;
 	uint64_t iova[4][2];
 	int feature_error; /* of the dma-buf feature; 0: it has it */

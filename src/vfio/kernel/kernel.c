@@ -141,10 +141,11 @@ static int check_place(const struct cxlvm_kernel *kernel, const struct place *pl
 			cxlvm_error_hint(err, "name each device once");
 			return -EBUSY;
 		}
+	/* First what binding does not mend. Others than PCI devices may get their group with it. */
+	if (!place->has_group && (place->pci || place->bound))
+		return refuse_no_iommu(&kernel->roots, place, err);
 	if (!place->bound)
 		return refuse_unbound(&kernel->roots, place, err);
-	if (!place->has_group)
-		return refuse_no_iommu(&kernel->roots, place, err);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define SYS_PREFIX "/sys/"
+#include <cxlvm/kernel.h>
+
+#define SYS_PREFIX  "/sys/"
+#define VFIO_PREFIX "/dev/vfio/"
 
 bool path_make(char path[PATH_MAX], const char *format, ...)
 {
@@ -176,20 +180,88 @@ static bool parse_pci(const char *text, char name[PLACE_NAME_MAX])
 	return true;
 }
 
+/* The file of a device or group is not a device's name. */
+static int refuse_node(const struct roots *roots, const char *file, struct cxlvm_error *err)
+{
+	const char *last = strrchr(file, '/') + 1;
+	char path[PATH_MAX], name[PLACE_NAME_MAX];
+	unsigned int group;
+
+	cxlvm_error_set(err, -EINVAL, "%.64s is a file of VFIO, not a device", file);
+	if (path_make(path, "%s/class/vfio-dev/%s/device", roots->sys, last) &&
+	    link_name(path, name, sizeof(name)))
+		cxlvm_error_hint(err,
+				 "name the device, which is %s, or open the file and give its "
+				 "descriptor: fd=N",
+				 name);
+	else if (is_number(last, &group))
+		cxlvm_error_hint(err,
+				 "name the device: ls /sys/kernel/iommu_groups/%u/devices shows "
+				 "which are in the group",
+				 group);
+	else
+		cxlvm_error_hint(err, "name the device: ls -l /sys/class/vfio-dev/*/device shows "
+				      "which have a file");
+	return -EINVAL;
+}
+
+/* What it is part of, where it is no device itself: an interface of a network for example. */
+static int refuse_part(const struct place *place, struct cxlvm_error *err)
+{
+	char path[PATH_MAX], device[PATH_MAX];
+
+	cxlvm_error_set(err, -EINVAL, "%.200s is not the folder of a device", place->folder);
+	if (path_make(path, "%s/device", place->folder) && realpath(path, device))
+		cxlvm_error_hint(err, "it belongs to one: %.200s", device);
+	else
+		cxlvm_error_hint(err, "that of a PCI device is /sys/bus/pci/devices/0000:17:00.0; "
+				      "lspci -D lists them");
+	return -EINVAL;
+}
+
+/* Without links: the kernel's name of a device is the last part of where its folder really is. */
+static int find_folder(const struct roots *roots, const char *device, struct place *place,
+		       struct cxlvm_error *err)
+{
+	const char *rest = strncmp(device, SYS_PREFIX, strlen(SYS_PREFIX))
+				   ? NULL
+				   : device + strlen(SYS_PREFIX);
+	char path[PATH_MAX], sys[PATH_MAX], bus[PLACE_NAME_MAX];
+	size_t n;
+	int ret;
+
+	if (!(rest ? path_make(path, "%s/%s", roots->sys, rest) : path_make(path, "%s", device)))
+		return too_long(device, err);
+	if (!realpath(path, place->folder)) {
+		n = strlen(path);
+		while (n > 1 && path[n - 1] == '/')
+			path[--n] = 0;
+		memcpy(place->folder, path, n + 1);
+		/* It says that there is none, unless it just came. */
+		ret = read_folder(roots, place, err);
+		return ret ? ret : take_name(place, err);
+	}
+	n = realpath(roots->sys, sys) ? strlen(sys) : 0;
+	if (!n || strncmp(place->folder, sys, n) || place->folder[n] != '/' ||
+	    !path_make(path, "%s/subsystem", place->folder) || !link_name(path, bus, sizeof(bus)))
+		return refuse_part(place, err);
+	/* Of a class, not of a bus: a device has it. */
+	if (!path_make(path, "%s/bus/%s", roots->sys, bus) || access(path, F_OK))
+		return refuse_part(place, err);
+	return take_name(place, err);
+}
+
 int place_find(const struct roots *roots, const char *device, struct place *place,
 	       struct cxlvm_error *err)
 {
-	size_t prefix = strlen(SYS_PREFIX);
-
 	memset(place, 0, sizeof(*place));
 	if (device[0] == '/') {
-		const char *rest = strncmp(device, SYS_PREFIX, prefix) ? NULL : device + prefix;
+		int ret = strncmp(device, VFIO_PREFIX, sizeof(VFIO_PREFIX) - 1)
+				  ? find_folder(roots, device, place, err)
+				  : refuse_node(roots, device, err);
 
-		if (!(rest ? path_make(place->folder, "%s/%s", roots->sys, rest)
-			   : path_make(place->folder, "%s", device)))
-			return too_long(device, err);
-		if (take_name(place, err))
-			return -EINVAL;
+		if (ret)
+			return ret;
 	} else if (parse_pci(device, place->name)) {
 		place->pci = true;
 		if (!path_make(place->folder, "%s/bus/pci/devices/%s", roots->sys, place->name))
@@ -229,8 +301,46 @@ int place_of_fd(const struct roots *roots, int fd, struct place *place, struct c
 	return read_folder(roots, place, err);
 }
 
+bool cxlvm_kernel_choose(const enum cxlvm_kernel_file_state files[CXLVM_KERNEL_FILES],
+			 enum cxlvm_kernel_file *broken)
+{
+	bool usable[CXLVM_KERNEL_FILES], there[CXLVM_KERNEL_FILES], iommufd, group, chosen;
+	unsigned int first;
+
+	for (unsigned int i = 0; i < CXLVM_KERNEL_FILES; i++) {
+		usable[i] = files[i] == CXLVM_KERNEL_FILE_USABLE;
+		there[i] = files[i] != CXLVM_KERNEL_FILE_ABSENT;
+	}
+	iommufd = usable[CXLVM_KERNEL_FILE_IOMMU] && usable[CXLVM_KERNEL_FILE_DEVICE];
+	group = usable[CXLVM_KERNEL_FILE_CONTAINER] && usable[CXLVM_KERNEL_FILE_GROUP];
+	chosen = iommufd || (!group && there[CXLVM_KERNEL_FILE_DEVICE] &&
+			     (there[CXLVM_KERNEL_FILE_IOMMU] || !there[CXLVM_KERNEL_FILE_GROUP]));
+	first = chosen ? CXLVM_KERNEL_FILE_IOMMU : CXLVM_KERNEL_FILE_CONTAINER;
+	*broken = !usable[first]       ? (enum cxlvm_kernel_file)first
+		  : !usable[first + 1] ? (enum cxlvm_kernel_file)(first + 1)
+				       : CXLVM_KERNEL_FILES;
+	return chosen;
+}
+
+static enum cxlvm_kernel_file_state file_state(const char *path)
+{
+	/* Effective ids: they are those that open. */
+	if (!faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS))
+		return CXLVM_KERNEL_FILE_USABLE;
+	return errno == ENOENT || errno == ENOTDIR ? CXLVM_KERNEL_FILE_ABSENT
+						   : CXLVM_KERNEL_FILE_REFUSED;
+}
+
 bool place_has_iommufd(const struct place *place)
 {
-	return place->node[0] && !access(place->device_file, R_OK | W_OK) &&
-	       !access(place->iommufd_file, R_OK | W_OK);
+	const enum cxlvm_kernel_file_state files[CXLVM_KERNEL_FILES] = {
+		[CXLVM_KERNEL_FILE_IOMMU] = file_state(place->iommufd_file),
+		[CXLVM_KERNEL_FILE_DEVICE] =
+			place->node[0] ? file_state(place->device_file) : CXLVM_KERNEL_FILE_ABSENT,
+		[CXLVM_KERNEL_FILE_CONTAINER] = file_state(place->container_file),
+		[CXLVM_KERNEL_FILE_GROUP] = file_state(place->group_file),
+	};
+	enum cxlvm_kernel_file broken;
+
+	return cxlvm_kernel_choose(files, &broken);
 }

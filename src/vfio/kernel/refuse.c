@@ -216,42 +216,80 @@ int refuse_busy(const struct roots *roots, const struct place *place, struct cxl
 	return -EBUSY;
 }
 
-/* By number: names would have to be looked up in who knows what database. */
-static void describe_owner(const char *file, char *text, size_t size)
+/*
+ * Of a user or group in /etc/passwd or /etc/group; its number where that does not have it: other
+ * databases may want a network.
+ */
+static void find_name(const char *database, unsigned int id, char name[PLACE_NAME_MAX])
 {
+	FILE *file = fopen(database, "re");
+	char *line = NULL;
+	size_t room = 0;
+
+	snprintf(name, PLACE_NAME_MAX, "%u", id);
+	while (file && getline(&line, &room, file) > 0) {
+		size_t n = strcspn(line, ":");
+		const char *number = line[n] ? strchr(line + n + 1, ':') : NULL;
+
+		if (!number || n >= PLACE_NAME_MAX || number[1] < '0' || number[1] > '9' ||
+		    strtoul(number + 1, NULL, 10) != id)
+			continue;
+		memcpy(name, line, n);
+		name[n] = 0;
+		break;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+}
+
+/* No permission: whose file it is, and what gives the right. */
+static int refuse_permission(const struct place *place, const char *file, struct cxlvm_error *err)
+{
+	char user[PLACE_NAME_MAX], group[PLACE_NAME_MAX];
 	struct stat st;
 
-	text[0] = 0;
-	if (!stat(file, &st))
-		snprintf(text, size, ", which is of user %u, group %u, mode %04o",
-			 (unsigned int)st.st_uid, (unsigned int)st.st_gid,
-			 (unsigned int)(st.st_mode & 07777));
+	if (stat(file, &st)) {
+		cxlvm_error_set(err, -EACCES, "%s: no permission to open %.64s (IOMMU group %u)",
+				place->name, file, place->group);
+		cxlvm_error_hint(err, "as root: chown %u %.96s", (unsigned int)geteuid(), file);
+		return -EACCES;
+	}
+	find_name("/etc/passwd", (unsigned int)st.st_uid, user);
+	find_name("/etc/group", (unsigned int)st.st_gid, group);
+	cxlvm_error_set(err, -EACCES,
+			"%s: no permission to open %.64s (IOMMU group %u), which is of %s:%s, mode "
+			"%04o",
+			place->name, file, place->group, user, group,
+			(unsigned int)(st.st_mode & 07777));
+	if (st.st_gid && (st.st_mode & 0060) == 0060)
+		cxlvm_error_hint(err, "as root: usermod -aG %s $(id -un %u), then log in again",
+				 group, (unsigned int)geteuid());
+	else
+		cxlvm_error_hint(err,
+				 "as root: chown %u %.96s, or give the file a group that you "
+				 "are in",
+				 (unsigned int)geteuid(), file);
+	return -EACCES;
 }
 
 int refuse_file(const struct roots *roots, const struct place *place, const char *file, int code,
 		struct cxlvm_error *err)
 {
-	char owner[80];
-
 	switch (code) {
 	case -EBUSY:
 		return refuse_busy(roots, place, err);
 	case -EACCES:
 	case -EPERM:
-		describe_owner(file, owner, sizeof(owner));
-		cxlvm_error_set(err, -EACCES, "%s: no permission to open %.64s (IOMMU group %u)%s",
-				place->name, file, place->group, owner);
-		cxlvm_error_hint(err,
-				 "as root: chown %u %.96s, or give the file a group that you "
-				 "are in",
-				 (unsigned int)getuid(), file);
-		return -EACCES;
+		return refuse_permission(place, file, err);
 	case -ENOENT:
 	case -ENODEV:
 	case -ENXIO:
 		cxlvm_error_set(err, -ENOENT, "%s: there is no %.128s", place->name, file);
-		cxlvm_error_hint(err, "as root: modprobe vfio-pci; in a container the file has to "
-				      "be handed in");
+		cxlvm_error_hint(err,
+				 "as root: modprobe %s; in a container the file has to be "
+				 "handed in",
+				 strcmp(file, place->iommufd_file) ? "vfio-pci" : "iommufd");
 		return -ENOENT;
 	default:
 		return cxlvm_error_set(err, code, "%s: opening %.128s: %s", place->name, file,
