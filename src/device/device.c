@@ -167,6 +167,8 @@ static void write_bars(struct swdev *dev, uint32_t offset, unsigned int length, 
 {
 	const struct reg_row *low = &pci_bar_table.rows[PCI_BAR_LOW];
 
+	if (!ranges_overlap(low->offset, 4 * PCI_BARS, offset, length))
+		return;
 	for (unsigned int i = 0; i < PCI_BARS; i++) {
 		uint32_t size = swdev_bar_size(i);
 
@@ -186,6 +188,9 @@ void swdev_config_write(struct swdev *dev, uint32_t offset, unsigned int length,
 	regs_write(&pcie_table, dev->config, SWDEV_PCIE, offset, length, value);
 	regs_write(&msix_table, dev->config, SWDEV_MSIX, offset, length, value);
 	msix_deliver(dev);
+	/* The DVSECs are behind all of these. */
+	if (offset + length <= SWDEV_DVSEC_DEVICE)
+		return;
 	/* Byte by byte, as only some bytes of a wide write may be locked. */
 	for (unsigned int i = 0; i < length; i++)
 		if (!is_locked_away(dev, offset + i))

@@ -136,15 +136,12 @@ static uint32_t component_areas(const struct kernel_shape *shape, struct area ar
 	return n;
 }
 
-static void component_bar(const struct kernel_shape *shape, struct answer *answer, uint64_t *size,
-			  uint32_t *flags)
+static void component_bar(const struct kernel_shape *shape, struct answer *answer, uint32_t *flags)
 {
 	struct area areas[2];
 	uint32_t n = component_areas(shape, areas);
 	uint8_t *cap;
 
-	*size = SWDEV_BAR_SIZE;
-	*flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
 	if (!n && shape->facts.no_area_no_mmap)
 		return;
 	*flags |= UAPI_REGION_FLAG_MMAP;
@@ -177,13 +174,10 @@ bool kernel_shape_may_map(const struct kernel_shape *shape, uint32_t region, uin
 	return false;
 }
 
-static void register_region(const struct kernel_shape *shape, struct answer *answer, uint64_t *size,
-			    uint32_t *flags)
+static void register_region(const struct kernel_shape *shape, struct answer *answer)
 {
 	uint8_t *cap;
 
-	*flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
-	*size = shape->facts.regs_size;
 	add_type(&shape->facts, answer, UAPI_SUBTYPE_CXL_REGS);
 	if (shape->facts.capability_size)
 		return;
@@ -191,6 +185,24 @@ static void register_region(const struct kernel_shape *shape, struct answer *ans
 	cap = add_capability(answer, UAPI_REGION_CAP_CXL_REGS, UAPI_GEOMETRY_SIZE);
 	put_le32(cap + UAPI_GEOMETRY_BAR, shape->dev->settings.component_bar);
 	put_le64(cap + UAPI_GEOMETRY_OFFSET, HDM_IN_BAR);
+}
+
+uint64_t kernel_shape_region_size(const struct kernel_shape *shape, uint32_t index)
+{
+	switch (index) {
+	case SWDEV_BAR:
+	case SWDEV_ENGINE_BAR:
+	case SWDEV_MSIX_BAR:
+		return swdev_bar_size(index);
+	case UAPI_REGION_INDEX_CONFIG:
+		return PCI_CONFIG_SIZE;
+	case SHAPE_REGION_REGS:
+		return shape->facts.regs_size;
+	case SHAPE_REGION_MEMORY:
+		return shape->dev->settings.memory_size;
+	default:
+		return 0;
+	}
 }
 
 int kernel_shape_region_info(const struct kernel_shape *shape, uint32_t index, void *buf,
@@ -203,28 +215,17 @@ int kernel_shape_region_info(const struct kernel_shape *shape, uint32_t index, v
 		.caps_flag = UAPI_REGION_FLAG_CAPS,
 		.cap_at = UAPI_REGION_CAP_OFFSET,
 	};
-	uint64_t size = 0;
-	uint32_t flags = 0;
+	uint64_t size = kernel_shape_region_size(shape, index);
+	uint32_t flags = size ? UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE : 0;
 
 	switch (index) {
 	case SWDEV_BAR:
-		component_bar(shape, &answer, &size, &flags);
-		break;
-	case SWDEV_ENGINE_BAR:
-	case SWDEV_MSIX_BAR:
-		size = swdev_bar_size(index);
-		flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
-		break;
-	case UAPI_REGION_INDEX_CONFIG:
-		size = PCI_CONFIG_SIZE;
-		flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
+		component_bar(shape, &answer, &flags);
 		break;
 	case SHAPE_REGION_REGS:
-		register_region(shape, &answer, &size, &flags);
+		register_region(shape, &answer);
 		break;
 	case SHAPE_REGION_MEMORY:
-		size = shape->dev->settings.memory_size;
-		flags = UAPI_REGION_FLAG_READ | UAPI_REGION_FLAG_WRITE;
 		if (!shape->facts.no_memory_mmap)
 			flags |= UAPI_REGION_FLAG_MMAP;
 		add_type(&shape->facts, &answer, UAPI_SUBTYPE_CXL_MEMORY);

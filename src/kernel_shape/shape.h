@@ -110,6 +110,9 @@ void kernel_shape_look(struct kernel_shape *shape);
 /* A user opens the device, again after a close too: what the kernel samples then. */
 void kernel_shape_open(struct kernel_shape *shape);
 
+/* Bytes of a region, 0 for one that is none. */
+uint64_t kernel_shape_region_size(const struct kernel_shape *shape, uint32_t index);
+
 /* The bytes of device info and region info, as cxlvm_device_ops wants them. */
 int kernel_shape_info(const struct kernel_shape *shape, void *buf, size_t len, size_t *needed);
 int kernel_shape_region_info(const struct kernel_shape *shape, uint32_t index, void *buf,

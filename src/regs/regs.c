@@ -68,6 +68,9 @@ static uint32_t apply(enum reg_access access, uint32_t old, struct dword_write w
 void regs_write(const struct reg_table *table, uint32_t *image, uint32_t base, uint32_t offset,
 		unsigned int length, uint64_t value)
 {
+	/* Most writes are to other structures of the same space. */
+	if (!ranges_overlap(base, table->size, offset, length))
+		return;
 	for (unsigned int i = 0; i < table->n_rows; i++) {
 		const struct reg_row *row = &table->rows[i];
 		uint32_t at = (base + row->offset) & ~3u;

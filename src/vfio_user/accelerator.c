@@ -252,14 +252,10 @@ int vu_accelerator_region_info(struct cxlvm_server *server, uint32_t index, uint
 /* region is the device's. */
 static int check_access(struct cxlvm_server *server, uint32_t region, uint64_t offset, uint32_t len)
 {
-	uint8_t info[UAPI_REGION_SIZE];
-	size_t needed, cut = len;
-	int ret = kernel_shape_region_info(&server->shape, region, info, sizeof(info), &needed);
+	size_t cut = len;
 
-	if (ret)
-		return ret;
 	if (!len || len > SERVER_DATA_MAX ||
-	    !range_fits(offset, len, get_le64(info + UAPI_REGION_BYTES)))
+	    !range_fits(offset, len, kernel_shape_region_size(&server->shape, region)))
 		return -EINVAL;
 	/* It lies inside, so nothing is cut. */
 	return region == SHAPE_REGION_MEMORY
