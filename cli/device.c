@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -170,18 +171,54 @@ static int open_signals(struct cxlvm_error *err)
 	return fd;
 }
 
+/* How long signals, control socket and other clients may wait for who has just sent a message. */
+#define LINGER_US 10000
+
+static void interrupt(int signal)
+{
+	(void)signal;
+}
+
+/* Signals that get linger out of its receive, for as long as it is in one. */
+static void interrupts(bool on)
+{
+	const struct itimerval period = {
+		.it_interval.tv_usec = on ? LINGER_US : 0,
+		.it_value.tv_usec = on ? LINGER_US : 0,
+	};
+
+	/* Fails for periods that are none only. */
+	(void)setitimer(ITIMER_REAL, &period, NULL);
+}
+
+/* Who has just sent a message is likely to send the next one. */
+static int linger(struct cxlvm_server *server)
+{
+	int wait;
+
+	interrupts(true);
+	wait = cxlvm_server_linger(server);
+	interrupts(false);
+	return wait;
+}
+
 static void serve(struct cxlvm_server *server, struct control *control, int signals)
 {
+	const struct sigaction action = { .sa_handler = interrupt };
+	sigset_t alarms;
 	struct pollfd wanted[3] = {
 		{ .fd = signals, .events = POLLIN },
 		{ .fd = cxlvm_server_fd(server), .events = POLLIN },
 		{ .events = POLLIN },
 	};
 
+	/* Without SA_RESTART, and not held back as who started this may have it. */
+	(void)sigaction(SIGALRM, &action, NULL);
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarms, NULL);
 	for (;;) {
-		/* Who has just sent a message is likely to send the next one. */
-		int wait =
-			wanted[1].revents ? cxlvm_server_linger(server) : cxlvm_server_step(server);
+		int wait = wanted[1].revents ? linger(server) : cxlvm_server_step(server);
 
 		wanted[2].fd = control ? control_fd(control) : -1;
 		if (poll(wanted, 3, wait) < 0)

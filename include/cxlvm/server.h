@@ -10,7 +10,7 @@
  * Clients come one after another, and each finds the device as after power on, apart from the
  * contents of its memory, which stay as on a real device. A second one at the same time is
  * refused. No client can end the server, make it grow or make it wait: all it owns is bounded, and
- * nothing here blocks (cxlvm_server_linger: for longer than it says).
+ * nothing here blocks (but for cxlvm_server_linger, which says so).
  *
  * A server belongs to one thread. It has no thread of its own and no global state; its owner waits
  * for the file descriptor and calls cxlvm_server_step:
@@ -121,10 +121,16 @@ CXLVM_PUBLIC int cxlvm_server_fd(const struct cxlvm_server *server);
 CXLVM_PUBLIC int cxlvm_server_step(struct cxlvm_server *server);
 
 /*
- * The same for an owner that has a thread for the server: goes on while messages of the client
- * follow each other, waiting for each inside of the receive. That saves the wait for the descriptor,
- * more than a quarter of what a register access costs. To be called when the descriptor is readable;
- * what else its owner serves waits meanwhile, for at most 20 ms. Returns as a step does.
+ * The same for an owner that has a thread for the server: goes on for 10 ms while messages of the
+ * client follow each other, waiting for each inside of the receive. That saves the wait for the
+ * descriptor, more than a quarter of what a register access costs. To be called when the descriptor is
+ * readable. Returns as a step does.
+ *
+ * A receive ends with a message, with the client, or with a signal of the thread, and with nothing
+ * else: a time limit of the socket's would cost each message as much as a twentieth of its way. So the
+ * owner has a timer running meanwhile (setitimer or timer_create), with a handler that was installed
+ * without SA_RESTART and a period that is as long as what else it serves may wait. It has to fire more
+ * than once: a signal just before the wait is missed.
  */
 CXLVM_PUBLIC int cxlvm_server_linger(struct cxlvm_server *server);
 

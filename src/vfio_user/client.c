@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "vfio_user/server.h"
@@ -69,12 +68,10 @@ static void channel_close(struct vu_channel *channel)
 
 int vu_client_open(struct cxlvm_server *server, int fd)
 {
-	const struct timeval linger = { .tv_usec = SERVER_LINGER_MS * 1000 };
 	struct vu_client *client = &server->client;
 
-	/* Everything else is told not to wait (MSG_DONTWAIT). */
-	if (fcntl(fd, F_SETFL, 0) ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &linger, sizeof(linger))) {
+	/* For linger; everything else is told not to wait (MSG_DONTWAIT). */
+	if (fcntl(fd, F_SETFL, 0)) {
 		int ret = -errno;
 
 		close(fd);
@@ -285,15 +282,18 @@ static int take_and_send(struct cxlvm_server *server, struct vu_channel *channel
 }
 
 /* Why a channel cannot go on; NULL: it can. */
-static const char *channel_step(struct cxlvm_server *server, struct vu_channel *channel, bool wait,
-				bool *came)
+static const char *channel_step(struct cxlvm_server *server, struct vu_channel *channel, bool left,
+				bool wait, bool *came)
 {
-	int ret = vu_output_flush(&channel->output, channel->fd);
 	ssize_t n = -EAGAIN;
+	int ret = 0;
 
-	/* What waited for room, then what is new. */
-	if (!ret || ret == -EAGAIN)
-		ret = take_and_send(server, channel);
+	/* What was left by the last step or waited for room, then what is new. */
+	if (left || !vu_output_is_empty(&channel->output)) {
+		ret = vu_output_flush(&channel->output, channel->fd);
+		if (!ret || ret == -EAGAIN)
+			ret = take_and_send(server, channel);
+	}
 	if (!ret && !server->client.leaving && !server->client.more) {
 		/* What waits for room to be sent must not wait for what arrives. */
 		n = wait && vu_output_is_empty(&channel->output)
@@ -314,15 +314,15 @@ static const char *channel_step(struct cxlvm_server *server, struct vu_channel *
 bool vu_client_step(struct cxlvm_server *server, bool wait)
 {
 	struct vu_client *client = &server->client;
-	bool came = client->more;
+	bool left = client->more, came = left;
 	const char *reason;
 
 	client->spent = 0;
 	client->more = false;
-	reason = channel_step(server, &client->main, wait, &came);
+	reason = channel_step(server, &client->main, left, wait, &came);
 
 	if (!reason && client->twin.fd >= 0)
-		reason = channel_step(server, &client->twin, false, &came);
+		reason = channel_step(server, &client->twin, left, false, &came);
 	if (!reason && client->leaving)
 		reason = "it broke the rules of the protocol's first message";
 	if (reason)

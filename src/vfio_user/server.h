@@ -31,7 +31,7 @@
 #define SERVER_LIMIT     (SERVER_DATA_MAX + VU_DATA_OVERHEAD)
 /* Bytes of the longest answer without data. */
 #define SERVER_REPLY_MAX 512u
-/* Longest wait inside of a receive, and time for which one such wait follows another. */
+/* Time for which one wait inside of a receive follows another. */
 #define SERVER_LINGER_MS 10u
 
 struct vu_channel {
@@ -99,8 +99,8 @@ static inline bool vu_client_is_there(const struct vu_client *client)
 /* A socket that was accepted, which belongs to the client afterwards; 0 or negative errno. */
 int vu_client_open(struct cxlvm_server *server, int fd);
 /*
- * One receive and what came with it; with wait, up to SERVER_LINGER_MS for something to come. True
- * when something came.
+ * One receive and what came with it; with wait, something comes or a signal. True when something
+ * came.
  */
 bool vu_client_step(struct cxlvm_server *server, bool wait);
 /* Epoll does not wait for the main socket, and does again: its caller waits in vu_client_step. */

@@ -172,6 +172,73 @@ for i in range(3):
 	want_equal "exit status" 0 $status
 }
 
+# ask COUNT - a client that agrees on a version and then asks for 4 bytes so often, or for ever (0);
+# "there" in $WORK/client when it was answered for the first time, and rests after the last time
+ask() {
+	python3 -c 'import itertools, socket, struct, sys, time
+def message(command, payload):
+	return struct.pack("<HHIII", 1, command, 16 + len(payload), 0, 0) + payload
+peer = socket.socket(socket.AF_UNIX)
+peer.connect(sys.argv[1])
+peer.sendall(message(1, b"\0" * 4))
+peer.recv(4096)
+read = message(9, struct.pack("<QII", 0, 7, 4))
+count = int(sys.argv[2])
+for i in range(count) if count else itertools.count():
+	peer.sendall(read)
+	if len(peer.recv(64)) != 36:
+		sys.exit("no answer")
+	if i == 0:
+		print("there", flush=True)
+# the first half of a header
+peer.sendall(read[:8])
+time.sleep(100)' "$WORK/socket" "$1" >"$WORK/client" &
+	client=$!
+	for _ in $(seq 200); do
+		! grep -q there "$WORK/client" || return 0
+		sleep 0.05
+	done
+	fail "the client gets no answer"
+}
+
+switches() {
+	awk '/ctxt_switches/ { n += $2 } END { print n }' "/proc/$pid/status"
+}
+
+# Inside of the receive, where it waits for the next message, the server is interrupted by a timer: not
+# kept from anything else by a client that never rests or stops in the middle, and asleep behind it.
+# Whoever starts it may have held the timer's signal back.
+client_never_rests() {
+	client=
+	trap 'kill -KILL $client $pid 2>/dev/null || :' EXIT
+	real=$CXLVM
+	printf '#!/bin/sh\nexec env --block-signal=ALRM "%s" "$@"\n' "$real" >"$WORK/held"
+	chmod +x "$WORK/held"
+	CXLVM=$WORK/held
+	server_start --control "$WORK/control"
+	CXLVM=$real
+	for count in 0 5; do
+		ask $count
+		want_equal "connected" true "$(control '{"command":"stats"}
+' | jq .connected)"
+		refused 1 'closed the connection' 'hint: if the server has another client' -- timeout 10 "$CXLVM" plan \
+			--device "user:$WORK/socket"
+		[ $count != 0 ] || { kill -KILL $client; wait $client || :; }
+	done
+	sleep 0.2
+	before=$(switches)
+	sleep 1
+	[ $(($(switches) - before)) -lt 10 ] || fail "woken $(($(switches) - before)) times for nothing"
+	kill -KILL $client
+	wait $client || :
+	ask 0
+	server_stop TERM
+	want_equal "exit status" 0 $status
+	kill -KILL $client 2>/dev/null || :
+	wait $client || :
+	trap - EXIT
+}
+
 # every option of the help is in the manual
 manual() {
 	"$CXLVM" help device >"$WORK/help"
@@ -195,5 +262,6 @@ fi
 check "a living server is not disturbed, a dead one's sockets are replaced" living_and_dead
 check "the control socket answers each line" control_socket
 check "nobody reads its messages any more" reader_leaves
+check "a client that never rests keeps nobody else waiting" client_never_rests
 check "the manual has all options" manual
 tap_end

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -315,6 +316,26 @@ static pid_t start_asking(unsigned int times)
 	_exit(0);
 }
 
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* As its owner calls it: with a timer that ends the wait for a client that says nothing. */
+static int linger(void)
+{
+	const struct itimerval period = { { .tv_usec = 10000 }, { .tv_usec = 10000 } };
+	const struct itimerval never = { 0 };
+	const struct sigaction action = { .sa_handler = on_alarm };
+	int wait;
+
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &period, NULL), 0);
+	wait = cxlvm_server_linger(rig.server);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	return wait;
+}
+
 /* Calls of linger until a client that asks so often was answered and is gone. */
 static unsigned int linger_calls(unsigned int times)
 {
@@ -325,7 +346,7 @@ static unsigned int linger_calls(unsigned int times)
 
 	while (rig.left == left) {
 		assert_int_equal(poll(&poll_fd, 1, 20000), 1);
-		assert_int_equal(cxlvm_server_linger(rig.server), -1);
+		assert_int_equal(linger(), -1);
 		calls++;
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -367,7 +388,7 @@ static void vu_server_linger_does_not_wait_while_the_engine_copies(void **state)
 	rig_write(&rig, 2, 0x20, 4, COPY);
 	rig_write(&rig, 2, 0x24, 4, 1);
 	do {
-		rig.wait = cxlvm_server_linger(rig.server);
+		rig.wait = linger();
 		calls++;
 	} while (!rig.wait);
 	/* A part of the copy each. */
@@ -377,17 +398,23 @@ static void vu_server_linger_does_not_wait_while_the_engine_copies(void **state)
 	rig_finish(&rig);
 }
 
-/* A client that says nothing more, and the end of one, both inside of the wait. */
-static void vu_server_linger_ends_by_itself(void **state)
+/* A client that says nothing more or half of something, and the end of one, inside of the wait. */
+static void vu_server_linger_ends_with_a_signal_or_the_client(void **state)
 {
+	uint8_t half[8] = { 0 };
+
 	(void)state;
 	rig_start(&rig);
-	assert_int_equal(cxlvm_server_linger(rig.server), -1);
+	assert_int_equal(linger(), -1);
 	assert_int_equal(rig.left, 0);
 	assert_int_equal(rig_call(&rig, RIG_RESET, NULL, 0), 0);
+	assert_int_equal(send(rig.fd, half, sizeof(half), 0), sizeof(half));
+	assert_int_equal(linger(), -1);
+	assert_int_equal(linger(), -1);
+	assert_int_equal(rig.left, 0);
 	close(rig.fd);
 	rig.fd = -1;
-	assert_int_equal(cxlvm_server_linger(rig.server), -1);
+	assert_int_equal(linger(), -1);
 	assert_int_equal(rig.left, 1);
 	rig_finish(&rig);
 }
@@ -410,7 +437,7 @@ static void vu_server_linger_drops_whom_it_cannot_watch_again(void **state)
 	(void)state;
 	rig_start(&rig);
 	fail_adds = true;
-	assert_int_equal(cxlvm_server_linger(rig.server), -1);
+	assert_int_equal(linger(), -1);
 	fail_adds = false;
 	assert_int_equal(rig.left, 1);
 	rig_leave(&rig);
@@ -425,7 +452,7 @@ int main(void)
 		cmocka_unit_test(vu_server15_client_killed_in_each_phase_leaves_nothing),
 		cmocka_unit_test(vu_server_linger_answers_what_follows_and_returns),
 		cmocka_unit_test(vu_server_linger_does_not_wait_while_the_engine_copies),
-		cmocka_unit_test(vu_server_linger_ends_by_itself),
+		cmocka_unit_test(vu_server_linger_ends_with_a_signal_or_the_client),
 		cmocka_unit_test(vu_server_linger_drops_whom_it_cannot_watch_again),
 	};
 
