@@ -8,6 +8,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -240,6 +242,30 @@ static void share_memory(struct context *c)
 	write_register(c, REGION_CONFIG, COMMAND, BUS_MASTER);
 }
 
+/* What every host has that does not want each wait to have a time limit of its own. */
+static void *watch(void *argument)
+{
+	const struct context *c = argument;
+	struct pollfd poll_fd = {
+		.fd = c->user.transport->poll_fd(c->user.device),
+		.events = POLLIN,
+	};
+
+	while (poll(&poll_fd, 1, -1) >= 0)
+		if (c->user.transport->service(c->user.device))
+			break;
+	return NULL;
+}
+
+static void start_watch(struct context *c)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, watch, c))
+		die("thread");
+	c->user.transport->polled(c->user.device, true);
+}
+
 static void start_transport(struct context *c)
 {
 	char path[64];
@@ -255,6 +281,7 @@ static void start_transport(struct context *c)
 		exit(1);
 	}
 	share_memory(c);
+	start_watch(c);
 }
 
 /* The first two processors that there are; the second is the first where there is one only. */

@@ -124,6 +124,17 @@ static bool is_watched(const struct device *device)
 	return watched;
 }
 
+/* From now on there is a thread that serves them, or not any more. */
+static void tell_devices(struct vm *vm, bool on)
+{
+	for (unsigned int i = 0; i < vm->n_devices; i++) {
+		const struct cxlvm_transport *transport = &vm->devices[i].transport;
+
+		if (transport->transport->polled)
+			transport->transport->polled(transport->device, on);
+	}
+}
+
 int watch_start(struct vm *vm, struct cxlvm_error *err)
 {
 	bool any = false;
@@ -147,6 +158,7 @@ int watch_start(struct vm *vm, struct cxlvm_error *err)
 		return cxlvm_error_set(err, -code, "no thread for devices: %s", strerror(code));
 	}
 	vm->watch.running = true;
+	tell_devices(vm, true);
 	return 0;
 }
 
@@ -156,6 +168,7 @@ void watch_stop(struct vm *vm)
 
 	if (!vm->watch.running)
 		return;
+	tell_devices(vm, false);
 	/* Fails only if it was written to before. */
 	(void)!write(vm->watch.stop_fd, &one, sizeof(one));
 	pthread_join(vm->watch.thread, NULL);

@@ -137,9 +137,10 @@ struct cxlvm_transport_ops {
 
 	/*
 	 * Optional both, for devices behind a socket. poll_fd is the transport's, stays the same
-	 * until close, and polls readable (POLLIN) when service has something to do. service never
-	 * waits for the peer: 0, or -ENODEV when the device is gone - the host then calls
-	 * cxlvm_endpoint_recheck. It may be called at any time from any thread.
+	 * until close, and polls readable (POLLIN) when service has something to do, which is also
+	 * to look from time to time whether the peer is still there. service never waits for the
+	 * peer: 0, or -ENODEV when the device is gone - the host then calls cxlvm_endpoint_recheck.
+	 * It may be called at any time from any thread.
 	 */
 	int (*poll_fd)(void *device);
 	int (*service)(void *device);
@@ -164,6 +165,15 @@ struct cxlvm_transport_ops {
 	 * first irq_set; without, and where there is irq_info, each can be by one of its own.
 	 */
 	int (*irq_info)(void *device, uint32_t index, uint32_t *flags, uint32_t *count);
+
+	/*
+	 * Optional, for devices behind a socket. on: from now on a thread of the host calls service
+	 * whenever poll_fd is readable, and does not wait for other calls for the device before
+	 * service said -ENODEV. off: not any more; called before that thread ends. Meanwhile calls
+	 * wait for the peer without a time limit of the socket's, which is cheaper, and service ends
+	 * those that take too long. Waits for a call that is under way.
+	 */
+	void (*polled)(void *device, bool on);
 };
 
 /* An opened device: copied by value, valid until transport->close. */
@@ -177,8 +187,8 @@ struct cxlvm_transport {
  * The vfio-user transport: a device that a server process offers on a UNIX socket.
  *
  * Waiting. The server has timeout_ms for the answer to a message, and once more for the rest of
- * an answer that has begun; for the whole of open, or of a reconnect, twice that. A server that
- * takes longer, breaks the framing or closes is given up: its socket is shut down and not used
+ * an answer that has begun; for the whole of open, or of a reconnect, twice that. With polled, up to
+ * a second more may go by before that is noticed. A server that takes longer, breaks the framing or closes is given up: its socket is shut down and not used
  * again, since a late answer could be mistaken for another one.
  *
  * Threads. All calls for one device may come from any thread. They take turns on the socket (a
@@ -186,7 +196,8 @@ struct cxlvm_transport {
  * most for the messages before it, and no longer than for one server that does not answer.
  *
  * Loss. A server that was given up or has gone: every call fails with -ENODEV (a guest's register
- * reads then answer all ones), usable says 0, poll_fd gets readable. Memory mapped from it stays
+ * reads then answer all ones), usable says 0, poll_fd gets readable: at once when a call noticed it,
+ * else within half a second. Memory mapped from it stays
  * mapped in this process, and is not taken away from under a guest, but nobody serves it: the
  * engine makes it dark in cxlvm_endpoint_recheck. reset connects again, re-reads device and region
  * info, announces memory and eventfds again, and maps the new memory at the old addresses. A

@@ -111,6 +111,28 @@ static void note_lost_fds(struct vu_stream *stream)
 		fds->lost = true;
 }
 
+/* Make room behind what was received: how much, or -EPROTO. */
+static ssize_t make_room(struct vu_stream *stream)
+{
+	/* What is left is the beginning of one message: moved once in its life. */
+	if (stream->start) {
+		memmove(stream->buffer, stream->buffer + stream->start,
+			stream->end - stream->start);
+		stream->end -= stream->start;
+		stream->start = 0;
+	}
+	return stream->end < stream->capacity ? (ssize_t)(stream->capacity - stream->end) : -EPROTO;
+}
+
+/* What the system call gave. */
+static ssize_t received(struct vu_stream *stream, ssize_t n)
+{
+	if (n < 0)
+		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+	stream->end += (size_t)n;
+	return n;
+}
+
 static ssize_t receive(struct vu_stream *stream, int flags)
 {
 	union control control;
@@ -122,23 +144,15 @@ static ssize_t receive(struct vu_stream *stream, int flags)
 		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *cmsg;
-	ssize_t n;
+	ssize_t n = make_room(stream);
 
-	/* What is left is the beginning of one message: moved once in its life. */
-	if (stream->start) {
-		memmove(stream->buffer, stream->buffer + stream->start,
-			stream->end - stream->start);
-		stream->end -= stream->start;
-		stream->start = 0;
-	}
-	if (stream->end == stream->capacity)
-		return -EPROTO;
-	iov.iov_base = stream->buffer + stream->end;
-	iov.iov_len = stream->capacity - stream->end;
-	n = recvmsg(stream->fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	if (n < 0)
-		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-	stream->end += (size_t)n;
+		return n;
+	iov.iov_base = stream->buffer + stream->end;
+	iov.iov_len = (size_t)n;
+	n = received(stream, recvmsg(stream->fd, &msg, flags | MSG_CMSG_CLOEXEC));
+	if (n < 0)
+		return n;
 	for (cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg))
 		if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
 			keep_fds(stream, cmsg);
@@ -160,6 +174,15 @@ ssize_t vu_stream_receive(struct vu_stream *stream)
 ssize_t vu_stream_receive_wait(struct vu_stream *stream)
 {
 	return receive(stream, 0);
+}
+
+ssize_t vu_stream_receive_bytes_wait(struct vu_stream *stream)
+{
+	ssize_t n = make_room(stream);
+
+	if (n < 0)
+		return n;
+	return received(stream, recv(stream->fd, stream->buffer + stream->end, (size_t)n, 0));
 }
 
 /* Give the message at start what came with it. */

@@ -53,10 +53,13 @@ void vu_stream_finish(struct vu_stream *stream);
 ssize_t vu_stream_receive(struct vu_stream *stream);
 
 /*
- * The same, for a caller that has nothing else to do: waits as long as the socket's SO_RCVTIMEO
- * says (then -EAGAIN), or until a signal (-EINTR).
+ * The same, for a caller that has nothing else to do: waits for bytes, as long as the socket's
+ * SO_RCVTIMEO says if it has one (then -EAGAIN), or until a signal (-EINTR).
  */
 ssize_t vu_stream_receive_wait(struct vu_stream *stream);
+
+/* The same where no descriptors belong, a cheaper call: the kernel closes those that come. */
+ssize_t vu_stream_receive_bytes_wait(struct vu_stream *stream);
 
 /*
  * The next whole message: 1 and *message, whose descriptors the caller takes or closes; 0: none yet,

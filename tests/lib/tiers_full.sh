@@ -41,7 +41,7 @@ tier_tsan() {
 	say "tsan: reads and getters on other threads during resets"
 	build_tests_in tsan --native-file tests/lib/clang.ini -Db_sanitize=thread -Db_lundef=false
 	export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-	run_unit_in "$BUILD/tsan" "tsan/" '.name | test("threads|bar_map|device$|vfio_kernel|vfio_user_dma|vfio_user_loss|vfio_user_pair")'
+	run_unit_in "$BUILD/tsan" "tsan/" '.name | test("threads|bar_map|device$|vfio_kernel|vfio_user_dma|vfio_user_loss|vfio_user_pair|vfio_user_watch")'
 	unset TSAN_OPTIONS
 }
 

@@ -91,6 +91,12 @@ static int service(void *device)
 	return 0;
 }
 
+static void polled(void *device, bool on)
+{
+	(void)device;
+	note(on ? "polled" : "not polled");
+}
+
 static const struct cxlvm_device_ops device_ops = {
 	.size = sizeof(device_ops),
 	.write = write_region,
@@ -102,6 +108,7 @@ static const struct cxlvm_transport_ops transport_ops = {
 	.close = close_device,
 	.poll_fd = poll_fd,
 	.service = service,
+	.polled = polled,
 };
 
 /* As after device_realize, without an endpoint. */
@@ -163,6 +170,7 @@ static void taken_memory_is_looked_for_beside_a_busy_server(void **state)
 	for (unsigned int i = 0; i < 1000 && !rig.looked; i++)
 		usleep(20000);
 	watch_stop(&rig.vm);
+	assert_string_equal(rig.journal, "polled\nnot polled\n");
 	assert_true(rig.served > 0);
 	assert_true(rig.looked > 0);
 	close(rig.always);

@@ -576,7 +576,7 @@ static void vu6_who_polls_does_not_spin_while_another_connects(void **state)
 		struct pollfd pfd = { .fd = ops(client)->poll_fd(client->transport.device),
 				      .events = POLLIN };
 
-		assert_int_equal(poll(&pfd, 1, 0), 1);
+		assert_int_equal(poll(&pfd, 1, 5000), 1);
 		ret = ops(client)->service(client->transport.device);
 	}
 	assert_true(client_is_lost(client));

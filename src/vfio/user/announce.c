@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/math.h"
@@ -75,7 +74,7 @@ static int map_range(struct user *user, const struct cxlvm_dma_range *range,
 		return ret;
 	ret = send_map(&user->conn, range);
 	if (!ret)
-		ret = user_watch(user, EPOLL_CTL_MOD);
+		ret = user_watch(user);
 	if (!ret)
 		return 0;
 	ranges_remove(&user->ranges, ranges_find(&user->ranges, range->base, range->size));
@@ -113,7 +112,7 @@ int user_dma_unmap(void *device, struct cxlvm_iova base, uint64_t size)
 	if (range)
 		ranges_remove(&user->ranges, range);
 	if (range && !user->conn.lost)
-		(void)user_watch(user, EPOLL_CTL_MOD);
+		(void)user_watch(user);
 	return user_leave(user, range ? 0 : -ENOENT);
 }
 

@@ -58,6 +58,8 @@ static int give_up_errno(struct connection *conn, int code)
 		return connection_give_up(conn, -ETIMEDOUT, "the server does not answer");
 	if (code == -EPROTO)
 		return connection_give_up(conn, code, "the server breaks the framing of messages");
+	if (__atomic_load_n(&conn->overdue, __ATOMIC_RELAXED))
+		return connection_give_up(conn, -ETIMEDOUT, "the server does not answer");
 	if (code == -EPIPE || code == -ECONNRESET)
 		return connection_give_up(conn, -ENODEV, "the server closed the connection");
 	return connection_give_up(conn, code, strerror(-code));
@@ -91,16 +93,26 @@ static uint64_t wait_end(const struct connection *conn, uint64_t *end)
 	return *end;
 }
 
+static bool may_bring_fds(const struct call *call)
+{
+	const struct vu_command_row *row = vu_command_find(call->command);
+
+	return !row || row->reply_fds;
+}
+
 /*
- * More bytes. The first wait is in recvmsg itself, which the socket's own timeout ends: one system
- * call less on the way of every register read.
+ * More bytes. The first wait is in the receive itself, which the socket's own timeout ends or
+ * connection_end_wait: one system call less on the way of every register read.
  */
-static int receive(struct connection *conn, bool first, uint64_t *end)
+static int receive(struct connection *conn, const struct call *call, bool first, uint64_t *end)
 {
 	ssize_t n;
 
 	if (first && !conn->handshake_end) {
-		n = vu_stream_receive_wait(&conn->stream);
+		__atomic_store_n(&conn->waits, conn->waits + 1, __ATOMIC_RELAXED);
+		n = may_bring_fds(call) ? vu_stream_receive_wait(&conn->stream)
+					: vu_stream_receive_bytes_wait(&conn->stream);
+		__atomic_store_n(&conn->waits, conn->waits + 1, __ATOMIC_RELAXED);
 		if (n == -EINTR)
 			return 0;
 	} else {
@@ -113,8 +125,7 @@ static int receive(struct connection *conn, bool first, uint64_t *end)
 	}
 	if (n > 0)
 		return 0;
-	return n ? give_up_errno(conn, (int)n)
-		 : connection_give_up(conn, -ENODEV, "the server closed the connection");
+	return give_up_errno(conn, n ? (int)n : -EPIPE);
 }
 
 /*
@@ -298,7 +309,7 @@ int connection_call(struct connection *conn, struct call *call)
 	}
 	ret = send_all(conn, head, head_size, call->data, data_size, call->fds, call->n_fds);
 	for (bool first = true; !ret; first = false) {
-		ret = receive(conn, first, &end);
+		ret = receive(conn, call, first, &end);
 		if (!ret)
 			ret = handle(conn, call, &result);
 		/* A server that keeps asking does not answer. */
@@ -330,23 +341,44 @@ int connection_service(struct connection *conn)
 	return ret;
 }
 
+static int set_limit(const struct connection *conn, int option, unsigned int ms)
+{
+	struct timeval limit = {
+		.tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000) * 1000,
+	};
+
+	return setsockopt(conn->fd, SOL_SOCKET, option, &limit, sizeof(limit));
+}
+
+/* It was set before, so it can be. */
+void connection_limit(struct connection *conn, bool limited)
+{
+	(void)set_limit(conn, SO_RCVTIMEO, limited ? conn->timeout_ms : 0);
+}
+
+void connection_end_wait(struct connection *conn, uint32_t wait)
+{
+	/* A next one that has begun meanwhile would be ended: the server answered at the last moment. */
+	if (__atomic_load_n(&conn->waits, __ATOMIC_RELAXED) != wait)
+		return;
+	__atomic_store_n(&conn->overdue, true, __ATOMIC_RELAXED);
+	shutdown(conn->fd, SHUT_RDWR);
+}
+
 /* A queue that is full makes connect wait, so that is bounded as well. */
 static int connect_to(struct connection *conn, const char *path, struct cxlvm_error *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval limit = {
-		.tv_sec = (time_t)(conn->timeout_ms / 1000),
-		.tv_usec = (suseconds_t)(conn->timeout_ms % 1000) * 1000,
-	};
 	int ret;
 
 	memcpy(address.sun_path, path, strlen(path));
 	conn->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (conn->fd < 0)
 		return cxlvm_error_set(err, -errno, "socket: %s", strerror(errno));
-	ret = setsockopt(conn->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	ret = set_limit(conn, SO_RCVTIMEO, conn->timeout_ms);
 	if (!ret)
-		ret = setsockopt(conn->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+		ret = set_limit(conn, SO_SNDTIMEO, conn->timeout_ms);
 	if (!ret)
 		do {
 			ret = connect(conn->fd, (struct sockaddr *)&address, sizeof(address));
@@ -418,7 +450,7 @@ static int negotiate(struct connection *conn, struct cxlvm_error *err)
 		ret = conn->why.code;
 	cxlvm_error_set(err, ret, "on version %u.%u: %s", VU_MAJOR, VU_MINOR,
 			conn->lost ? conn->why.message : strerror(-ret));
-	if (ret == -ETIMEDOUT)
+	if (conn->lost)
 		cxlvm_error_hint(err, "if the server has another client, end that one first");
 	return ret;
 }

@@ -24,6 +24,8 @@ struct connection {
 	unsigned int timeout_ms;
 	uint64_t handshake_end; /* while it is being made: everything has to be done by then */
 	uint16_t id;            /* of the last request */
+	uint32_t waits;         /* in a receive for an answer: odd; atomic */
+	bool overdue;           /* that one was ended; atomic */
 	bool lost;
 	struct cxlvm_error why; /* it was lost */
 };
@@ -55,6 +57,11 @@ int connection_open(struct connection *conn, const char *path, unsigned int time
 		    const struct ranges *ranges, struct cxlvm_error *err);
 void connection_ready(struct connection *conn);
 void connection_close(struct connection *conn);
+
+/* Whether a wait for an answer ends by itself, or somebody looks after it who calls end_wait. */
+void connection_limit(struct connection *conn, bool limited);
+/* From another thread: give up a server that lets this wait (an odd conn->waits). */
+void connection_end_wait(struct connection *conn, uint32_t wait);
 
 /*
  * Send and wait. 0; the server's error; -EPROTO for an answer whose size does not fit, behind which

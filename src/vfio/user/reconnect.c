@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "kernel_shape/uapi.h"
 #include "vfio/map_file.h"
@@ -66,28 +65,31 @@ static int reconnect(struct user *user)
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 	struct connection conn;
 	struct inventory inventory;
-	/* Who polls for the end of the old one cannot be told while the mutex is held here. */
-	bool watched = !user_watch(user, EPOLL_CTL_DEL);
-	int ret = connection_open(&conn, user->path, user->timeout_ms, &user->ranges, &err);
+	int ret;
 
+	/* Who polls the end of the old one would be kept busy while the mutex is held here. */
+	user_unwatch(user);
+	ret = connection_open(&conn, user->path, user->timeout_ms, &user->ranges, &err);
 	if (!ret) {
 		ret = prepare(user, &conn, &inventory, &err);
 		if (ret)
 			connection_close(&conn);
 	}
 	if (ret) {
-		if (watched)
-			(void)user_watch(user, EPOLL_CTL_ADD);
 		user->conn.why = err;
 		return err.code;
 	}
 	connection_ready(&conn);
+	pthread_mutex_lock(&user->look_mutex);
 	connection_close(&user->conn);
-	inventory_finish(&user->inventory);
 	user->conn = conn;
+	/* Waits are counted anew. */
+	user->wait = 0;
+	pthread_mutex_unlock(&user->look_mutex);
+	inventory_finish(&user->inventory);
 	user->inventory = inventory;
-	__atomic_store_n(&user->lost, false, __ATOMIC_RELEASE);
-	return user_watch(user, EPOLL_CTL_ADD);
+	user_found(user);
+	return user_watch(user);
 }
 
 int user_reset(void *device)

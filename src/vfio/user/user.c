@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/math.h"
@@ -18,6 +20,13 @@
 
 #define TIMEOUT_MS_DEFAULT 5000u
 #define TIMEOUT_MS_MAX     600000u
+
+/*
+ * How often service looks after the server. An epoll that has the socket would tell of its end at
+ * once, and would make each of its answers more expensive; so does a time limit of the socket's.
+ * At least twice in the time that a message may take.
+ */
+#define LOOK_NS 500000000u
 
 int user_enter(struct user *user)
 {
@@ -30,10 +39,28 @@ int user_enter(struct user *user)
 	return -ENODEV;
 }
 
+/* Make poll_fd readable after that time and then again and again; 0: never. It cannot fail. */
+static void set_timer(struct user *user, long first_ns)
+{
+	const struct itimerspec when = {
+		.it_value.tv_nsec = first_ns,
+		.it_interval.tv_nsec = first_ns ? user->look_ns : 0,
+	};
+
+	(void)timerfd_settime(user->timer_fd, 0, &when, NULL);
+}
+
+static void note_loss(struct user *user)
+{
+	if (!user->conn.lost || user->lost)
+		return;
+	__atomic_store_n(&user->lost, true, __ATOMIC_RELEASE);
+	set_timer(user, 1);
+}
+
 int user_leave(struct user *user, int ret)
 {
-	if (user->conn.lost)
-		__atomic_store_n(&user->lost, true, __ATOMIC_RELEASE);
+	note_loss(user);
 	pthread_mutex_unlock(&user->mutex);
 	return ret;
 }
@@ -216,17 +243,36 @@ static const struct cxlvm_device_ops user_ops = {
 	.why_unusable = user_why_unusable,
 };
 
-/*
- * Answers of a thread that waits in a call do not have to wake whoever polls; requests have to,
- * and they come where the server cannot reach memory by itself. The end always does.
- */
-int user_watch(struct user *user, int op)
+/* Only requests have to wake who polls: they come where the server cannot reach memory by itself. */
+int user_watch(struct user *user)
 {
-	struct epoll_event event = {
-		.events = EPOLLRDHUP | (user->ranges.n_without_fd ? (uint32_t)EPOLLIN : 0u),
-	};
+	struct epoll_event event = { .events = EPOLLIN };
 
-	return epoll_ctl(user->epoll_fd, op, user->conn.fd, &event) ? -errno : 0;
+	if (!user->ranges.n_without_fd) {
+		user_unwatch(user);
+		return 0;
+	}
+	if (user->watched)
+		return 0;
+	if (epoll_ctl(user->epoll_fd, EPOLL_CTL_ADD, user->conn.fd, &event))
+		return -errno;
+	user->watched = true;
+	return 0;
+}
+
+void user_unwatch(struct user *user)
+{
+	/* Taking out what is in it cannot fail. */
+	if (user->watched)
+		(void)epoll_ctl(user->epoll_fd, EPOLL_CTL_DEL, user->conn.fd, NULL);
+	user->watched = false;
+}
+
+void user_found(struct user *user)
+{
+	__atomic_store_n(&user->lost, false, __ATOMIC_RELEASE);
+	connection_limit(&user->conn, !user->polled);
+	set_timer(user, user->look_ns);
 }
 
 static int user_poll_fd(void *device)
@@ -236,19 +282,62 @@ static int user_poll_fd(void *device)
 	return user->epoll_fd;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Somebody is in a call. Does it take too long? */
+static void look_at_call(struct user *user)
+{
+	uint64_t now = now_ms();
+	uint32_t wait;
+
+	pthread_mutex_lock(&user->look_mutex);
+	wait = __atomic_load_n(&user->conn.waits, __ATOMIC_RELAXED);
+	if (wait != user->wait) {
+		user->wait = wait;
+		user->wait_since = now;
+	} else if (wait & 1 && now - user->wait_since >= user->timeout_ms) {
+		connection_end_wait(&user->conn, wait);
+	}
+	pthread_mutex_unlock(&user->look_mutex);
+}
+
 /* Who is in a call answers requests as well, so there is nothing to wait for. */
 static int user_service(void *device)
 {
 	struct user *user = device;
+	uint64_t times;
 	int ret;
 
-	if (pthread_mutex_trylock(&user->mutex))
+	/* Until the next time; nothing there is all right. */
+	(void)!read(user->timer_fd, &times, sizeof(times));
+	if (pthread_mutex_trylock(&user->mutex)) {
+		look_at_call(user);
 		return 0;
+	}
 	ret = connection_service(&user->conn);
-	/* Said once: whoever polls is not to be woken for it again. */
-	if (ret && user->conn.fd >= 0)
-		(void)user_watch(user, EPOLL_CTL_DEL);
+	note_loss(user);
+	if (ret) {
+		/* Said once: whoever polls is not to be woken for it again. */
+		set_timer(user, 0);
+		user_unwatch(user);
+	}
 	return user_leave(user, ret);
+}
+
+static void user_polled(void *device, bool on)
+{
+	struct user *user = device;
+
+	pthread_mutex_lock(&user->mutex);
+	user->polled = on;
+	connection_limit(&user->conn, !on);
+	pthread_mutex_unlock(&user->mutex);
 }
 
 static void close_eventfds(struct user *user)
@@ -271,9 +360,12 @@ static void user_close(void *device)
 	close_eventfds(user);
 	inventory_finish(&user->inventory);
 	ranges_finish(&user->ranges);
+	if (user->timer_fd >= 0)
+		close(user->timer_fd);
 	if (user->epoll_fd >= 0)
 		close(user->epoll_fd);
 	pthread_mutex_destroy(&user->mutex);
+	pthread_mutex_destroy(&user->look_mutex);
 	free(user->maps);
 	free(user);
 }
@@ -288,6 +380,7 @@ static const struct cxlvm_transport_ops user_transport = {
 	.dma_unmap = user_dma_unmap,
 	.poll_fd = user_poll_fd,
 	.service = user_service,
+	.polled = user_polled,
 };
 
 static int make_eventfds(struct user *user, struct cxlvm_error *err)
@@ -301,6 +394,19 @@ static int make_eventfds(struct user *user, struct cxlvm_error *err)
 		for (uint32_t i = 0; i < n; i++)
 			user->eventfds[type][i] = -1;
 	}
+	return 0;
+}
+
+/* What poll_fd is. */
+static int make_poll_fd(struct user *user, struct cxlvm_error *err)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	user->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (user->epoll_fd >= 0)
+		user->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (user->timer_fd < 0 || epoll_ctl(user->epoll_fd, EPOLL_CTL_ADD, user->timer_fd, &event))
+		return cxlvm_error_set(err, -errno, "descriptor to poll: %s", strerror(errno));
 	return 0;
 }
 
@@ -364,23 +470,21 @@ int cxlvm_user_open(const struct cxlvm_user_config *given, struct cxlvm_transpor
 		return cxlvm_error_set(err, -ENOMEM, "no memory for a vfio-user device");
 	memcpy(user->path, config->path, strlen(config->path));
 	user->timeout_ms = config->timeout_ms ? config->timeout_ms : TIMEOUT_MS_DEFAULT;
+	user->look_ns = user->timeout_ms < LOOK_NS / 500000 ? user->timeout_ms * 500000 : LOOK_NS;
 	user->page_size = config->page_size ? config->page_size : (uint64_t)sysconf(_SC_PAGESIZE);
-	user->conn.fd = -1;
+	user->conn.fd = user->epoll_fd = user->timer_fd = -1;
 	pthread_mutex_init(&user->mutex, NULL);
-	user->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (user->epoll_fd < 0)
-		ret = cxlvm_error_set(err, -errno, "epoll: %s", strerror(errno));
+	pthread_mutex_init(&user->look_mutex, NULL);
+	ret = make_poll_fd(user, err);
 	if (!ret)
 		ret = connect_first(user, err);
 	if (!ret)
 		ret = make_eventfds(user, err);
-	if (!ret)
-		ret = user_watch(user, EPOLL_CTL_ADD);
 	if (ret) {
-		cxlvm_error_set(err, ret, "vfio-user device: %s", strerror(-ret));
 		user_close(user);
 		return ret;
 	}
+	user_found(user);
 	*out = (struct cxlvm_transport){
 		.device = user,
 		.ops = &user_ops,
