@@ -11,6 +11,8 @@
  *   DEVICE/revoke           (write) mappings of device memory go, and nobody reaches it
  *   DEVICE/restore          (write) until this
  *   DEVICE/memory_space     0 or 1: the real Memory Space bit, whoever else wrote it
+ *   DEVICE/locked           0 or 1: the real decoder's lock, as firmware left it; after the next open or reset
+ *   DEVICE/low_power        0 or 1: what VFIO's feature of this name does, by the kernel itself
  *   DEVICE/notify           (write) "error" or "request": VFIO's notices
  *   DEVICE/fail             (write) "CALL N ERRNO [TIMES]": the N-th CALL from now on fails with
  *                           this error number, and TIMES - 1 more; CALL is one of counters
@@ -234,6 +236,44 @@ static int memory_space_set(void *data, u64 value)
 
 DEFINE_DEBUGFS_ATTRIBUTE(memory_space_fops, memory_space_get, memory_space_set, "%llu\n");
 
+static int locked_get(void *data, u64 *value)
+{
+	struct lab_device *lab = data;
+
+	mutex_lock(&lab->lock);
+	*value = hdm_get(swdev_hdm(&lab->dev), 0, 0, HDM_CTL_LOCK);
+	mutex_unlock(&lab->lock);
+	return 0;
+}
+
+static int locked_set(void *data, u64 value)
+{
+	struct lab_device *lab = data;
+
+	mutex_lock(&lab->lock);
+	hdm_set(lab->dev.cm, SWDEV_HDM_OFFSET, 0, HDM_CTL_LOCK, value != 0);
+	mutex_unlock(&lab->lock);
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(locked_fops, locked_get, locked_set, "%llu\n");
+
+static int low_power_get(void *data, u64 *value)
+{
+	struct lab_device *lab = data;
+
+	*value = READ_ONCE(lab->low_power);
+	return 0;
+}
+
+static int low_power_set(void *data, u64 value)
+{
+	lab_set_low_power(data, value != 0);
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(low_power_fops, low_power_get, low_power_set, "%llu\n");
+
 static int quirks_show(struct seq_file *out, void *unused)
 {
 	struct lab_device *lab = out->private;
@@ -307,6 +347,8 @@ void lab_debug_add(struct lab_device *lab, const char *name)
 	debugfs_create_file("revoke", 0200, lab->debug, lab, &revoke_fops);
 	debugfs_create_file("restore", 0200, lab->debug, lab, &restore_fops);
 	debugfs_create_file("memory_space", 0600, lab->debug, lab, &memory_space_fops);
+	debugfs_create_file("locked", 0600, lab->debug, lab, &locked_fops);
+	debugfs_create_file("low_power", 0600, lab->debug, lab, &low_power_fops);
 	debugfs_create_file("notify", 0200, lab->debug, lab, &notify_fops);
 	debugfs_create_file("fail", 0200, lab->debug, lab, &fail_fops);
 	debugfs_create_u32("short_reads", 0600, lab->debug, &lab->short_reads);

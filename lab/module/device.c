@@ -139,6 +139,14 @@ void lab_follow(struct lab_device *lab, bool memory_space, bool low_power)
 	mutex_unlock(&lab->lock);
 }
 
+void lab_set_low_power(struct lab_device *lab, bool low)
+{
+	mutex_lock(&lab->lock);
+	lab->low_power = low;
+	lab_update_gates(lab);
+	mutex_unlock(&lab->lock);
+}
+
 int lab_shape_reset(struct lab_device *lab)
 {
 	unsigned int resets;

@@ -150,6 +150,7 @@ int lab_device_reset(struct lab_device *lab);
 int lab_shape_reset(struct lab_device *lab);
 /* Hardware says whether its memory is reached. */
 void lab_follow(struct lab_device *lab, bool memory_space, bool low_power);
+void lab_set_low_power(struct lab_device *lab, bool low);
 
 /* With lock held, after whatever can have changed it: what may no longer be reached is unmapped. */
 void lab_update_gates(struct lab_device *lab);

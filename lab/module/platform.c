@@ -96,15 +96,6 @@ static void dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 	lab_count(lab_of(vdev), LAB_DMA_UNMAPS);
 }
 
-static int set_low_power(struct lab_device *lab, bool low)
-{
-	mutex_lock(&lab->lock);
-	lab->low_power = low;
-	lab_update_gates(lab);
-	mutex_unlock(&lab->lock);
-	return 0;
-}
-
 /* Low power is generation 6's; the others keep the device awake. */
 static int feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t argsz)
 {
@@ -118,7 +109,10 @@ static int feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t
 						 index != VFIO_DEVICE_FEATURE_LOW_POWER_EXIT))
 		return -ENOTTY;
 	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, 0);
-	return ret != 1 ? ret : set_low_power(lab, index == VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY);
+	if (ret != 1)
+		return ret;
+	lab_set_low_power(lab, index == VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY);
+	return 0;
 }
 
 static const struct vfio_device_ops operations = {

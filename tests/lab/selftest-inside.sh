@@ -27,7 +27,7 @@ grep backing $DEBUG/cxlvm_lab.0/state >out/backing
 rmmod cxlvm_lab
 function=/sys/bus/pci/devices/0000:01:00.0
 echo cxlvm_lab_pci >$function/driver_override
-for generation in 2 3 4 5 6; do
+for generation in $GENERATIONS; do
 	insmod cxlvm_lab.ko devices=0 generation=$generation
 	echo ${function##*/} >/sys/bus/pci/drivers_probe
 	./selftest $function $generation $DEBUG/${function##*/} "function, generation $generation" &&

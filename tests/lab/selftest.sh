@@ -33,7 +33,7 @@ run_host() {
 }
 
 all_generations_came_to_an_end() {
-	want_equal "generations" "2 2n 3 4 5 6 range function-2 function-3 function-4 function-5 function-6" "$(sed -n 's/^ENDED //p' "$share/said.log" | tr '\n' ' ' |
+	want_equal "generations" "2 2n 3 4 5 6 range function-2 function-2n function-3 function-4 function-5 function-6" "$(sed -n 's/^ENDED //p' "$share/said.log" | tr '\n' ' ' |
 		sed 's/ $//')"
 }
 

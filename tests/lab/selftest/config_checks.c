@@ -28,14 +28,6 @@ static void dvsec_write(const struct session *session, unsigned int at, uint32_t
 	write_number(session, &session->config, session->dvsec + at, 2, value);
 }
 
-static void set_space(const struct session *session, bool on)
-{
-	uint32_t command = read_number(session, &session->config, PCI_COMMAND_AT, 2);
-
-	write_number(session, &session->config, PCI_COMMAND_AT, 2,
-		     on ? command | COMMAND_SPACE : command & ~COMMAND_SPACE);
-}
-
 static void check_dvsec(struct session *session)
 {
 	uint32_t capability = dvsec_read(session, DVSEC_CAPABILITY_AT), control, other;

@@ -234,6 +234,7 @@ static void check_hostile(struct session *session)
 void check_device(struct session *session)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), ret;
+	long opens, closes;
 
 	ret = set_irq(session, VFIO_PCI_MSIX_IRQ_INDEX, VECTOR, fd);
 	if (fd < 0 || ret)
@@ -250,8 +251,13 @@ void check_device(struct session *session)
 	check_revoke(session);
 	check_failures(session);
 	check_hostile(session);
-	result(!debug_counter(session, "close") || debug_counter(session, "open") > 1,
-	       "opens and closes are counted", "%ld and %ld", debug_counter(session, "open"),
-	       debug_counter(session, "close"));
 	close(fd);
+	opens = debug_counter(session, "open");
+	closes = debug_counter(session, "close");
+	session_close_device(session);
+	session_open_device(session);
+	opens = debug_counter(session, "open") - opens;
+	closes = debug_counter(session, "close") - closes;
+	result(opens == 1 && closes == 1, "an open and a close are counted", "%ld and %ld", opens,
+	       closes);
 }

@@ -99,6 +99,8 @@ void hdm_write(const struct session *session, uint32_t at, uint32_t value);
 unsigned int find_dvsec(const struct session *session, unsigned int id);
 /* Does reading a byte there end with SIGBUS? */
 bool is_unreachable(const volatile uint8_t *address);
+/* The real Memory Space bit, by the command register. */
+void set_space(const struct session *session, bool on);
 /* A file of the device in debugfs. */
 void debug_write(const struct session *session, const char *file, const char *text);
 void debug_memory(const struct session *session, uint64_t at, void *buf, size_t len, bool write);

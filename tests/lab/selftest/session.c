@@ -283,6 +283,14 @@ unsigned int find_dvsec(const struct session *session, unsigned int id)
 	return 0;
 }
 
+void set_space(const struct session *session, bool on)
+{
+	uint32_t command = read_number(session, &session->config, PCI_COMMAND_AT, 2);
+
+	write_number(session, &session->config, PCI_COMMAND_AT, 2,
+		     on ? command | COMMAND_SPACE : command & ~COMMAND_SPACE);
+}
+
 static sigjmp_buf landing;
 
 static void land(int number)
