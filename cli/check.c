@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture.h"
 #include "check.h"
 #include "command.h"
 #include "emit.h"
@@ -50,11 +51,19 @@ static void help(FILE *to)
 	      to);
 }
 
+/* Somebody named a device that is not there: nothing else is as important. */
+static bool is_wrong_name(const struct check *check)
+{
+	return check->wanted && !check->device;
+}
+
 /* The first link that is broken; CHECK_LINKS: none is. */
-static size_t first_broken(const struct check_result *results)
+static size_t first_broken(const struct check *check, const struct check_result *results)
 {
 	size_t i = 0;
 
+	while (is_wrong_name(check) && i < CHECK_LINKS && check_links[i].look != check_device)
+		i++;
 	while (i < CHECK_LINKS && results[i].state != CHECK_BROKEN)
 		i++;
 	return i;
@@ -72,9 +81,9 @@ static void print_link(const char *name, const struct check_result *result)
 
 static void print_text(const struct check *check, bool all, const struct check_result *results)
 {
-	size_t broken = first_broken(results), unknown = 0;
+	size_t broken = first_broken(check, results), unknown = 0;
 
-	for (size_t i = 0; i < CHECK_LINKS; i++) {
+	for (size_t i = is_wrong_name(check) && !all ? broken : 0; i < CHECK_LINKS; i++) {
 		if (i > broken && !all)
 			break;
 		print_link(check_links[i].name, &results[i]);
@@ -101,7 +110,7 @@ static void print_text(const struct check *check, bool all, const struct check_r
 static void print_json(const struct check *check, const struct check_result *results)
 {
 	struct json_object *document = json_object_new_object(), *array = json_object_new_array();
-	size_t broken = first_broken(results);
+	size_t broken = first_broken(check, results);
 	bool complete = true;
 
 	for (size_t i = 0; i < CHECK_LINKS; i++) {
@@ -161,21 +170,82 @@ static bool is_vfio(const struct host_device *device)
 	return device->vfio;
 }
 
-/* A name may be an address, with vfio: in front, or the path of the function in sysfs. */
-static bool find_device(struct check *check)
+/* [DOMAIN:]BUS:SLOT.FUNCTION; the domain is 0 without. */
+static bool parse_address(const char *text, char address[static 32])
 {
-	const char *last;
+	const char *colon = strchr(text, ':');
+	unsigned long parts[4] = { 0 };
 
-	if (!check->wanted)
+	if (text[strspn(text, "0123456789abcdefABCDEF:.")])
+		return false;
+	for (unsigned int i = colon && strchr(colon + 1, ':') ? 0 : 1; i < 4; i++) {
+		char *end;
+
+		parts[i] = strtoul(text, &end, 16);
+		if (end == text || end - text > (i ? 2 : 8) || *end != "::."[i])
+			return false;
+		text = end + 1;
+	}
+	snprintf(address, 32, "%04lx:%02lx:%02lx.%lx", parts[0], parts[1], parts[2], parts[3]);
+	return parts[2] < 32 && parts[3] < 8;
+}
+
+/* The device whose folder a path leads to. False: it leads to something else. */
+static bool find_folder(struct check *check)
+{
+	char folder[FS_PATH_MAX];
+
+	if (fs_resolve(check->fs, check->wanted, folder))
+		return true;
+	check->device = host_find(check->host, strrchr(folder, '/') + 1);
+	return check->device || !fs_exists(check->fs, folder);
+}
+
+/*
+ * What run takes behind vfio:, and the names that list shows. False, with a message, when it cannot be
+ * a device.
+ */
+static bool find_device(struct check *check, char address[static 32])
+{
+	const char *named = check->wanted;
+
+	if (!named)
 		return find_only(check, is_type2, "CXL Type-2 devices") &&
 		       (check->device || find_only(check, is_vfio, "bound to VFIO"));
-	last = strrchr(check->wanted, '/');
-	if (last)
-		check->wanted = last + 1;
-	else if (!strncmp(check->wanted, "vfio:", 5))
+	if (!strncmp(named, "vfio:", 5))
 		check->wanted += 5;
-	check->device = host_find(check->host, check->wanted);
-	return true;
+	if (check->wanted[0] == '/') {
+		if (find_folder(check))
+			return true;
+	} else {
+		check->device = host_find(check->host, check->wanted);
+		if (check->device)
+			return true;
+		if (parse_address(check->wanted, address)) {
+			check->wanted = address;
+			check->device = host_find(check->host, address);
+			return true;
+		}
+	}
+	fprintf(stderr,
+		"cxlvm check: '%s' names no device\n"
+		"  hint: its address as lspci -D writes it (0000:17:00.0), its folder "
+		"(/sys/bus/pci/devices/0000:17:00.0), or a name that cxlvm list shows; no descriptor, no "
+		"other kinds of devices, and none of the keys of cxlvm run --device\n",
+		named);
+	return false;
+}
+
+/* A capture that was asked for, of a device that was not opened: the rest of it, and that it is so. */
+static void capture_rest(const struct request *request, const struct check *check,
+			 struct cxlvm_error *err)
+{
+	if (capture_write(check->fs, request->capture, NULL, NULL, err))
+		return;
+	fprintf(stderr,
+		"cxlvm check: %s holds the machine without answers of a device: %s\n"
+		"  hint: mend what is broken below and take it again\n",
+		request->capture, check->device ? "it could not be opened" : "there is none");
 }
 
 static int check_host(const struct request *request, struct fs *fs, struct host *host)
@@ -188,18 +258,21 @@ static int check_host(const struct request *request, struct fs *fs, struct host 
 		.cpu = check_find_cpu(fs),
 		.replayed = request->where,
 	};
-	struct check_opened opened;
+	struct check_opened opened = { .cxl = false };
 	struct check_result *results;
+	char address[32];
 	int status;
 
-	if (!find_device(&check))
+	if (!find_device(&check, address))
 		return STATUS_USAGE;
 	if (request->open && check.device) {
 		check_open(&check, request->capture, &opened);
 		check.opened = &opened;
-		if (opened.record_error.code)
-			print_error("check", &opened.record_error);
 	}
+	if (request->capture && (!check.device || opened.open_error.code))
+		capture_rest(request, &check, &opened.record_error);
+	if (opened.record_error.code)
+		print_error("check", &opened.record_error);
 	results = calloc(CHECK_LINKS, sizeof(*results));
 	if (!results) {
 		fputs("cxlvm check: no memory for the results\n", stderr);
@@ -211,8 +284,8 @@ static int check_host(const struct request *request, struct fs *fs, struct host 
 		print_json(&check, results);
 	else
 		print_text(&check, request->all, results);
-	status = first_broken(results) == CHECK_LINKS ? STATUS_OK : STATUS_FAILED;
-	if (check.opened && opened.record_error.code)
+	status = first_broken(&check, results) == CHECK_LINKS ? STATUS_OK : STATUS_FAILED;
+	if (opened.record_error.code)
 		status = STATUS_FAILED;
 	free(results);
 	return emit_finish("check") ? STATUS_FAILED : status;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* check_device.c - links that are the device's: type, driver, group, decoder, reset */
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cxlvm/kernel.h>
 
 #include "check.h"
 #include "emit.h"
@@ -38,7 +41,8 @@ void check_device(const struct check *check, struct check_result *result)
 	unsigned int type;
 
 	if (!device && check->wanted) {
-		check_say(result, CHECK_BROKEN, "there is no PCI device %.32s", check->wanted);
+		check_say(result, CHECK_BROKEN, "there is no %s %.200s",
+			  check->wanted[0] == '/' ? "device" : "PCI device", check->wanted);
 		check_hint(result, "lspci -D lists what there is");
 	} else if (!device) {
 		check_say(result, CHECK_BROKEN,
@@ -195,43 +199,79 @@ void check_group(const struct check *check, struct check_result *result)
 	}
 }
 
-/* Whether a process has this file open: name and number of the first one. */
-static bool held_by(struct fs *fs, const char *node, char *holder, size_t size)
+/*
+ * Who has one of these files open: "process 12 (name)", or "". False: there are processes whose files
+ * cannot be seen.
+ */
+static bool find_holder(struct fs *fs, const char *const files[2], char *holder, size_t size)
 {
-	struct fs_names processes, files;
+	struct fs_names processes, open_files;
 	char path[FS_PATH_MAX], target[FS_PATH_MAX], comm[32];
-	bool found = false;
+	bool all_seen = true;
 
+	holder[0] = '\0';
 	if (fs_names(fs, "/proc", &processes))
-		return false;
-	for (size_t i = 0; i < processes.count && i < PROCESSES_MAX && !found; i++) {
+		return true;
+	for (size_t i = 0; i < processes.count && i < PROCESSES_MAX && !holder[0]; i++) {
 		const char *pid = processes.names[i];
+		bool found = false;
+		int ret;
 
-		if (!isdigit((unsigned char)pid[0]) ||
-		    fs_names(fs, fs_path(path, "/proc/%s/fd", pid), &files))
+		if (!isdigit((unsigned char)pid[0]))
 			continue;
-		for (size_t n = 0; n < files.count && n < OPEN_FILES_MAX && !found; n++) {
-			fs_path(path, "/proc/%s/fd/%s", pid, files.names[n]);
+		ret = fs_names(fs, fs_path(path, "/proc/%s/fd", pid), &open_files);
+		all_seen = all_seen && ret != -EACCES && ret != -EPERM;
+		if (ret)
+			continue;
+		for (size_t n = 0; n < open_files.count && n < OPEN_FILES_MAX && !found; n++) {
+			fs_path(path, "/proc/%s/fd/%s", pid, open_files.names[n]);
 			found = fs->ops->link(fs, path, target, sizeof(target)) > 0 &&
-				!strcmp(target, node);
+				(!strcmp(target, files[0]) || !strcmp(target, files[1]));
 		}
-		fs_names_free(&files);
+		fs_names_free(&open_files);
 		if (!found)
 			continue;
 		fs_text(fs, fs_path(path, "/proc/%s/comm", pid), comm, sizeof(comm));
-		snprintf(holder, size, "process %s (%s)", pid, comm[0] ? comm : "?");
+		snprintf(holder, size, "process %.16s (%s)", pid, comm[0] ? comm : "?");
 	}
 	fs_names_free(&processes);
-	return found;
+	return all_seen;
 }
 
+/* A file that run would open, and cannot. */
+static void say_file(const struct check *check, struct check_result *result, const char *path,
+		     const struct fs_status *file, const char *module)
+{
+	const struct host_device *device = check->device;
+
+	if (file->type == FS_NONE) {
+		check_say(result, CHECK_BROKEN, "%s: there is no %s", device->address, path);
+		check_hint(result,
+			   "as root: modprobe %s; in a container the file has to be handed in",
+			   module);
+		return;
+	}
+	check_say(result, CHECK_BROKEN,
+		  "%s: no permission to open %s (IOMMU group %d), which is of %s:%s, mode %04o",
+		  device->address, path, device->group, file->owner, file->group, file->mode);
+	check_hint_file(check, result, path, file);
+}
+
+/* The same files, by the same choice, as the library opens. */
 void check_access(const struct check *check, struct check_result *result)
 {
 	const struct host_device *device = check->device;
-	char group[FS_PATH_MAX], cdev[FS_PATH_MAX] = "", holder[96], user[32];
-	struct fs_status by_group, by_cdev = { .type = FS_NONE };
-	const struct fs_status *node;
-	const char *path;
+	char group[FS_PATH_MAX] = "", cdev[FS_PATH_MAX] = "", holder[96];
+	const char *const paths[CXLVM_KERNEL_FILES] = {
+		[CXLVM_KERNEL_FILE_IOMMU] = "/dev/iommu",
+		[CXLVM_KERNEL_FILE_DEVICE] = cdev,
+		[CXLVM_KERNEL_FILE_CONTAINER] = "/dev/vfio/vfio",
+		[CXLVM_KERNEL_FILE_GROUP] = group,
+	};
+	enum cxlvm_kernel_file_state states[CXLVM_KERNEL_FILES];
+	struct fs_status files[CXLVM_KERNEL_FILES];
+	enum cxlvm_kernel_file broken;
+	bool iommufd, seen;
 
 	if (!device || !device->vfio) {
 		check_say(result, CHECK_UNKNOWN,
@@ -239,40 +279,38 @@ void check_access(const struct check *check, struct check_result *result)
 				 : "there is no device to look at");
 		return;
 	}
-	by_group = fs_status(check->fs, fs_path(group, "/dev/vfio/%d", device->group));
+	if (device->group >= 0)
+		fs_path(group, "/dev/vfio/%d", device->group);
 	if (device->cdev[0])
-		by_cdev = fs_status(check->fs, fs_path(cdev, "/dev/vfio/devices/%s", device->cdev));
-	node = by_group.type == FS_NONE ? &by_cdev : &by_group;
-	path = by_group.type == FS_NONE ? cdev : group;
-	fs_line(check->fs, "/proc/self/status", "Uid:", user, sizeof(user));
-	user[strcspn(user, " ")] = '\0';
-	if (node->type == FS_NONE) {
-		check_say(result, CHECK_BROKEN, "%s: there is no %s", device->address,
-			  cdev[0] ? cdev : group);
-		check_hint(
-			result,
-			"as root: modprobe vfio-pci; in a container the file has to be handed in");
-	} else if (!node->readable || !node->writable) {
-		check_say(
-			result, CHECK_BROKEN,
-			"%s: no permission to open %s (IOMMU group %d), which is of %s:%s, mode %04o",
-			device->address, path, device->group, node->owner, node->group, node->mode);
-		if (node->mode & 0060 && strcmp(node->group, "root"))
-			check_hint(result, "as root: usermod -aG %s USER, then log in again",
-				   node->group);
-		else
-			check_hint(result,
-				   "as root: chown %s %s, or give the file a group that you "
-				   "are in",
-				   user, path);
-	} else if (held_by(check->fs, path, holder, sizeof(holder))) {
+		fs_path(cdev, "/dev/vfio/devices/%s", device->cdev);
+	for (unsigned int i = 0; i < CXLVM_KERNEL_FILES; i++) {
+		files[i] = fs_status(check->fs, paths[i]);
+		states[i] = files[i].type == FS_NONE                 ? CXLVM_KERNEL_FILE_ABSENT
+			    : files[i].readable && files[i].writable ? CXLVM_KERNEL_FILE_USABLE
+								     : CXLVM_KERNEL_FILE_REFUSED;
+	}
+	iommufd = cxlvm_kernel_choose(states, &broken);
+	if (broken < CXLVM_KERNEL_FILES) {
+		say_file(check, result, paths[broken], &files[broken],
+			 broken == CXLVM_KERNEL_FILE_IOMMU ? "iommufd" : "vfio-pci");
+		return;
+	}
+	seen = find_holder(check->fs, (const char *const[]){ group, cdev }, holder, sizeof(holder));
+	if (holder[0]) {
 		check_say(result, CHECK_BROKEN, "%s (IOMMU group %d) is in use by %s",
 			  device->address, device->group, holder);
 		check_hint(result, "end that process, or wait for its end; as root, fuser -v "
 				   "/dev/vfio/* /dev/vfio/devices/* shows who has what");
-	} else {
-		check_say(result, CHECK_OK, "%s can be used", path);
+		return;
 	}
+	check_say(result, seen ? CHECK_OK : CHECK_UNKNOWN, "%s and %s can be used%s",
+		  paths[iommufd ? CXLVM_KERNEL_FILE_DEVICE : CXLVM_KERNEL_FILE_GROUP],
+		  paths[iommufd ? CXLVM_KERNEL_FILE_IOMMU : CXLVM_KERNEL_FILE_CONTAINER],
+		  seen ? ""
+		       : "; whether a process of another user has the device only root can "
+			 "see");
+	if (!seen)
+		check_hint(result, "as root: fuser -v /dev/vfio/* /dev/vfio/devices/*");
 }
 
 /* What the library refuses when it opens the device (REG-8, REG-9, CHK-5), where it can be seen. */

@@ -15,6 +15,7 @@
 
 int fs_open(const char *where, struct fs **out, struct cxlvm_error *err)
 {
+	char sys[FS_PATH_MAX];
 	struct stat status;
 
 	if (!where)
@@ -27,9 +28,16 @@ int fs_open(const char *where, struct fs **out, struct cxlvm_error *err)
 				      "that holds the folders sys, proc and dev");
 		return code;
 	}
-	if (S_ISDIR(status.st_mode))
-		return fs_open_live(where, out, err);
-	return fs_open_tree(where, out, err);
+	if (!S_ISDIR(status.st_mode))
+		return fs_open_tree(where, out, err);
+	if (snprintf(sys, sizeof(sys), "%s/sys", where) < (int)sizeof(sys) &&
+	    (stat(sys, &status) || !S_ISDIR(status.st_mode))) {
+		cxlvm_error_set(err, -ENOENT, "%s holds no folder sys", where);
+		cxlvm_error_hint(err, "the folder of a machine holds its sys, proc and dev; this "
+				      "machine is looked at without --sysfs");
+		return -ENOENT;
+	}
+	return fs_open_live(where, out, err);
 }
 
 void fs_close(struct fs *fs)

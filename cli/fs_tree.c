@@ -187,6 +187,8 @@ static int tree_names(struct fs *fs, const char *path, struct fs_names *names)
 	tree_status(fs, path, &status);
 	if (status.type != FS_DIR)
 		return status.type == FS_NONE ? -ENOENT : -ENOTDIR;
+	if (!status.readable)
+		return -EACCES;
 	while (end < tree->n_entries && below(tree->entries[end].path, path))
 		end++;
 	if (end == first)

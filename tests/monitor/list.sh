@@ -35,9 +35,70 @@ names_of_a_device() {
 		want_equal "status of $name" 0 "$rc"
 		want_text "$name" '^ready.*0000:97:00.0$' "$WORK/out"
 	done
+	for name in 97:0.0 vfio:97:00.0 /sys/bus/pci/devices/0000:97:00.0/ \
+		/sys/bus/pci/devices/../devices/0000:97:00.0 vfio:/sys/bus/pci/devices/0000:97:00.0; do
+		on_scene "$CXLVM" check --sysfs "$M/two-devices.machine" "$name"
+		want_equal "status of $name" 0 "$rc"
+		want_text "$name" '^ready.*0000:97:00.0$' "$WORK/out"
+	done
 	on_scene "$CXLVM" check --sysfs "$M/two-devices.machine" 0000:99:00.0
 	want_equal "status" 1 "$rc"
 	want_text "message" 'BROKEN   device.*there is no PCI device 0000:99:00.0' "$WORK/out"
+	on_scene "$CXLVM" check --sysfs "$M/two-devices.machine" /sys/bus/pci/devices/0000:99:00.0/
+	want_equal "status" 1 "$rc"
+	want_text "message" 'there is no device /sys/bus/pci/devices/0000:99:00.0/$' "$WORK/out"
+}
+
+# told at once, whatever else is missing
+wrong_name_comes_first() {
+	on_scene "$CXLVM" check --sysfs "$M/intel-no-iommu.machine" 99:00.0
+	want_equal "status" 1 "$rc"
+	want_text "message" '^BROKEN   device .*there is no PCI device 0000:99:00.0' "$WORK/out"
+	want_text "message" '^not ready: device$' "$WORK/out"
+	want_no_text "message" 'iommu' "$WORK/out"
+	on_scene "$CXLVM" check --json --sysfs "$M/intel-no-iommu.machine" 99:00.0
+	want_equal "first broken" device "$(jq -r .first_broken "$WORK/out")"
+}
+
+# what no device can be called
+names_of_no_device() {
+	for name in bogus '' fd=5 sim user:socket 0000:17:00.0,cxl=off 17:00 17:20.0 17:00.8 0x17:00.0 \
+		vfio: vfio:fd=5 /sys /dev/kvm 'zz:00.0' 123456789:17:00.0; do
+		refused 2 "'$name' names no device" '0000:17:00.0' '/sys/bus/pci/devices' -- \
+			"$CXLVM" check --sysfs "$M/amd-type2.machine" "$name"
+	done
+}
+
+# a capture that was asked for is taken, as far as it can be
+capture_of_no_device() {
+	on_scene "$CXLVM" check --open --capture "$F/none" fffe:1f:1f.7
+	want_equal status 1 "$rc"
+	want_text "the message" 'files/none holds the machine without answers of a device: there is none' \
+		"$WORK/err"
+	want_equal "first line" 'cxlvm-machine 1' "$(head -n 1 "$F/none")"
+	"$CXLVM" list --sysfs "$F/none" >"$WORK/out"
+	# one that VFIO does not have
+	name=$(lspci -D -n | head -n 1 | cut -d ' ' -f 1)
+	[ -n "$name" ] || return 0
+	[ ! -e "/sys/bus/pci/devices/$name/vfio-dev" ] || return 0
+	on_scene "$CXLVM" check --open --capture "$F/unopened" "$name"
+	want_equal status 1 "$rc"
+	want_text "the message" 'without answers of a device: it could not be opened' "$WORK/err"
+	want_text "the capture" "$name" "$F/unopened"
+	on_scene "$CXLVM" check --open --capture /nowhere/x fffe:1f:1f.7
+	want_equal status 1 "$rc"
+	want_text "the message" 'cannot write /nowhere/x' "$WORK/err"
+}
+
+folder_that_is_no_machine() {
+	mkdir -p "$F/empty" "$F/file"
+	: >"$F/file/sys"
+	for folder in empty file; do
+		for command in list check; do
+			refused 1 "files/$folder holds no folder sys" 'sys, proc and dev' -- \
+				"$CXLVM" $command --sysfs "$F/$folder"
+		done
+	done
 }
 
 # tree LINE... - a machine of these lines; \t is a tab
@@ -237,6 +298,10 @@ names_are_those_of_lspci() {
 
 check "bad options are refused" bad_options
 check "a device by its address, with or without domain, or its folder" names_of_a_device
+check "an address that is not there comes before all else" wrong_name_comes_first
+check "what names no device is wrong use" names_of_no_device
+check "a folder that is no machine is refused" folder_that_is_no_machine
+check "a capture without an opened device" capture_of_no_device
 check "files that are no captured machine are refused with the line" bad_trees
 check "links that lead in circles end" loops_end
 check "a folder and a file of the same machine" folder_is_the_machine

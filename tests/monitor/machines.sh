@@ -119,6 +119,46 @@ huge_pages_of_shared_memory() {
 	huge_pages deny warning
 }
 
+# access STATE MESSAGE LINE... - of a machine whose files of VFIO are these
+access() {
+	state=$1 message=$2
+	shift 2
+	sed '/ \/dev\/vfio\//d;/ \/dev\/iommu$/d' tests/machines/intel-type2.machine >"$WORK/nodes"
+	printf '%s\n' "$@" >>"$WORK/nodes"
+	"$CXLVM" check --json --sysfs "$WORK/nodes" >"$WORK/out" || :
+	jq -r '.links[] | select(.link == "access") | .state, .message, .hint' "$WORK/out" >"$WORK/link"
+	want_equal "state with $*" "$state" "$(head -n 1 "$WORK/link")"
+	want_text "access with $*" "$message" "$WORK/link"
+}
+
+# what run opens, and who has it
+files_that_run_opens() {
+	cdev='node rw 0660 root:kvm /dev/vfio/devices/vfio0'
+	iommu='node rw 0660 root:kvm /dev/iommu'
+	group='node rw 0660 root:kvm /dev/vfio/23'
+	container='node rw 0666 root:root /dev/vfio/vfio'
+	access ok '^/dev/vfio/devices/vfio0 and /dev/iommu can' "$cdev" "$iommu" "$group" "$container"
+	access ok '^/dev/vfio/23 and /dev/vfio/vfio can' "$group" "$container"
+	access ok '^/dev/vfio/devices/vfio0 and' "$cdev" "$iommu" \
+		'node -- 0600 root:root /dev/vfio/23' "$container"
+	access ok '^/dev/vfio/23 and' "$cdev" 'node -- 0600 root:root /dev/iommu' "$group" "$container"
+	access broken 'open /dev/iommu .*root:root, mode 0600' "$cdev" 'node -- 0600 root:root /dev/iommu'
+	access broken 'open /dev/vfio/devices/vfio0 .*root:root, mode 0600' "$iommu" \
+		'node -- 0600 root:root /dev/vfio/devices/vfio0'
+	access broken 'open /dev/vfio/vfio .*mode 0600' "$group" 'node -- 0600 root:root /dev/vfio/vfio'
+	access broken 'usermod -aG kvm .*id -un 0' 'node -- 0660 root:kvm /dev/vfio/23' "$container"
+	access broken 'there is no /dev/iommu' "$cdev"
+	access broken 'modprobe iommufd' "$cdev"
+	for held in /dev/vfio/devices/vfio0 /dev/vfio/23; do
+		access broken 'in use by process 77 \(qemu\)' "$cdev" "$iommu" "$group" "$container" \
+			"link /proc/77/fd/9 -> $held" 'text r- /proc/77/comm' '	qemu'
+	done
+	access unknown 'only root can see' "$group" "$container" 'dir -- /proc/77/fd'
+	access broken 'in use by process 78' "$group" "$container" 'dir -- /proc/77/fd' \
+		'link /proc/78/fd/9 -> /dev/vfio/23'
+	access ok 'can be used$' "$group" "$container" 'link /proc/78/fd/9 -> /dev/null'
+}
+
 if [ "${1:-}" = --write ]; then
 	for file in tests/machines/*.machine; do
 		name=${file##*/}
@@ -136,6 +176,7 @@ for file in tests/machines/*.machine; do
 	name=${name%.machine}
 	check "$name: $(sed -n '2s/^# //p' "$file")" machine "$name"
 done
+check "access is to the files that run opens" files_that_run_opens
 check "a decoder that is refused when it is opened is not ready" refused_decoders
 check "huge pages are those of shared memory" huge_pages_of_shared_memory
 check "each link breaks in a machine" every_link_breaks
