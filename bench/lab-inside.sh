@@ -18,7 +18,9 @@ cat >lab-look.sh <<'END'
 cut -d' ' -f1 /proc/uptime >/tmp/bench/init
 cat /sys/kernel/debug/kvm/exits >/tmp/bench/exits
 for pid in $(pidof cxlvm qemu-system-x86_64); do
-	awk '$1 == "RssAnon:" || $1 == "RssFile:" { n += $2 } END { print n }' /proc/$pid/status
+	# less guest RAM and device memory, which are mappings of their size
+	awk '$1 == "Size:" { size = $2 } $1 == "Rss:" && size < 262144 { n += $2 } END { print n }' \
+		/proc/$pid/smaps
 done >/tmp/bench/resident
 END
 

@@ -106,8 +106,7 @@ static void stop(struct machine *machine, struct rusage *usage)
 	fclose(machine->console);
 }
 
-/* From exec to the first KVM_RUN, us; with argument 1 CPU time of the process. */
-static double start_of(const struct context *given, unsigned int argument, const char *initrd)
+static double start_once(const struct context *given, unsigned int argument, const char *initrd)
 {
 	struct context context = *given;
 	struct machine machine;
@@ -126,6 +125,17 @@ static double start_of(const struct context *given, unsigned int argument, const
 	close(fds[0]);
 	stop(&machine, NULL);
 	return (double)(argument ? times[1] : times[0] - machine.started) / 1000;
+}
+
+/*
+ * From exec to the first KVM_RUN, us; with argument 1 CPU time of the process. The second of two starts,
+ * so that the kernel has memory at hand: in a virtual machine that tells its host which memory is
+ * free, to get it back costs ten times what is measured.
+ */
+static double start_of(const struct context *context, unsigned int argument, const char *initrd)
+{
+	(void)start_once(context, argument, initrd);
+	return start_once(context, argument, initrd);
 }
 
 static double start_bare(void *context, unsigned int argument)
@@ -153,30 +163,39 @@ static void make_images(void)
 	close(fd);
 }
 
-/* Besides guest RAM and device memory, which are shared: RssAnon and RssFile. */
+/* Besides guest RAM and device memory: mappings as large as these do not count. */
+static unsigned long resident_in(FILE *smaps)
+{
+	unsigned long sum = 0, size = 0, kib;
+	char line[256];
+
+	while (fgets(line, sizeof(line), smaps)) {
+		/* The kernel writes what a long holds: NOLINTBEGIN(cert-err34-c) */
+		if (sscanf(line, "Size: %lu", &kib) == 1)
+			size = kib;
+		else if (sscanf(line, "Rss: %lu", &kib) == 1 && size < SIZE >> 10)
+			sum += kib;
+		/* NOLINTEND(cert-err34-c) */
+	}
+	return sum;
+}
+
 static double resident(void *context, unsigned int argument)
 {
 	struct machine machine;
-	unsigned long sum = 0;
-	char path[64], line[256];
-	FILE *status;
+	unsigned long sum;
+	char path[64];
+	FILE *smaps;
 
 	(void)argument;
 	start(context, &machine, "test=halt", NULL);
 	await(&machine, "guest: waiting");
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)machine.pid);
-	status = fopen(path, "r");
-	while (status && fgets(line, sizeof(line), status)) {
-		unsigned long kib;
-
-		/* The kernel writes what a long holds: NOLINTBEGIN(cert-err34-c) */
-		if (sscanf(line, "RssAnon: %lu", &kib) == 1 ||
-		    sscanf(line, "RssFile: %lu", &kib) == 1)
-			sum += kib;
-		/* NOLINTEND(cert-err34-c) */
-	}
-	if (status)
-		fclose(status);
+	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)machine.pid);
+	smaps = fopen(path, "r");
+	if (!smaps)
+		fail("no look into the memory of the machine");
+	sum = resident_in(smaps);
+	fclose(smaps);
 	stop(&machine, NULL);
 	return (double)sum;
 }

@@ -15,6 +15,7 @@ void ram_layout(struct ram *ram, uint64_t size)
 	uint64_t low = size < LAYOUT_RAM_LOW_MAX ? size : LAYOUT_RAM_LOW_MAX;
 
 	memset(ram, 0, sizeof(*ram));
+	ram->fd = -1;
 	ram->size = size;
 	ram->blocks[0].base.value = 0;
 	ram->blocks[0].size = low;
@@ -59,8 +60,9 @@ static void *map_aligned(int fd, uint64_t size, uint64_t align)
 	if (start != reserved)
 		munmap(reserved, (size_t)(start - reserved));
 	munmap(start + size, (size_t)(reserved + align - start));
-	if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
-		 0) == MAP_FAILED) {
+	if (mmap(start, size, PROT_READ | PROT_WRITE,
+		 (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_FIXED | MAP_NORESERVE,
+		 fd, 0) == MAP_FAILED) {
 		munmap(start, size);
 		return NULL;
 	}
@@ -69,23 +71,23 @@ static void *map_aligned(int fd, uint64_t size, uint64_t align)
 	return start;
 }
 
-int ram_map(struct ram *ram, struct cxlvm_error *err)
+int ram_map(struct ram *ram, bool shared, struct cxlvm_error *err)
 {
 	uint64_t offset = 0;
 	int code;
-	int fd = create_file(ram->size);
 
-	if (fd < 0) {
-		code = fd;
-		goto fail;
+	if (shared) {
+		ram->fd = create_file(ram->size);
+		if (ram->fd < 0) {
+			code = ram->fd;
+			goto fail;
+		}
 	}
-	ram->mapping = map_aligned(fd, ram->size, ram->size >= GIB(1) ? GIB(1) : MIB(2));
+	ram->mapping = map_aligned(ram->fd, ram->size, ram->size >= GIB(1) ? GIB(1) : MIB(2));
 	if (!ram->mapping) {
 		code = -errno;
-		close(fd);
 		goto fail;
 	}
-	ram->fd = fd;
 	for (unsigned int i = 0; i < ram->n_blocks; i++) {
 		ram->blocks[i].offset = offset;
 		ram->blocks[i].address = (uint8_t *)ram->mapping + offset;
@@ -93,6 +95,7 @@ int ram_map(struct ram *ram, struct cxlvm_error *err)
 	}
 	return 0;
 fail:
+	ram_unmap(ram);
 	cxlvm_error_set(err, code, "cannot map %llu bytes of guest memory: %s",
 			(unsigned long long)ram->size, strerror(-code));
 	cxlvm_error_hint(err, "choose a smaller --memory");
@@ -101,11 +104,12 @@ fail:
 
 void ram_unmap(struct ram *ram)
 {
-	if (ram->mapping) {
+	if (ram->mapping)
 		munmap(ram->mapping, ram->size);
+	if (ram->fd >= 0)
 		close(ram->fd);
-	}
 	ram->mapping = NULL;
+	ram->fd = -1;
 	for (unsigned int i = 0; i < ram->n_blocks; i++)
 		ram->blocks[i].address = NULL;
 }

@@ -87,8 +87,12 @@ static int lay_out_ram(struct vm *vm, struct cxlvm_error *err)
 /* RAM slots come first, see arch_create. */
 static int create_ram(struct vm *vm, struct cxlvm_error *err)
 {
-	int code = ram_map(&vm->ram, err);
+	bool shared = false;
+	int code;
 
+	for (unsigned int i = 0; i < vm->config->n_devices; i++)
+		shared = shared || vm->config->devices[i].socket;
+	code = ram_map(&vm->ram, shared, err);
 	if (code)
 		return code;
 	for (unsigned int i = 0; i < vm->ram.n_blocks; i++) {
@@ -327,6 +331,7 @@ int vm_create(const struct vm_config *config, struct vm **out, struct cxlvm_erro
 		return cxlvm_error_set(err, -ENOMEM, "no memory for the machine");
 	vm->config = config;
 	vm->kvm = (struct kvm)KVM_INIT;
+	vm->ram.fd = -1;
 	vm->vfio = (struct vfio)VFIO_INIT;
 	msi_init(&vm->msi, &vm->kvm);
 	code = build(vm, err);

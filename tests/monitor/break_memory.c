@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * To be loaded before libc: when the file BREAK_TRIGGER is there, something breaks, once, in the
- * mapping that BREAK_MAPPING is a part of the line of in /proc/self/maps.
+ * mapping that BREAK_MAPPING is a part of the line of in /proc/self/maps, or whose size it is:
+ * "size:" and hexadecimal digits.
  *
  * BREAK_HOW=poison: what the kernel does when the guest touches a page with a memory error: SIGBUS
  *   to the thread, and KVM_RUN is interrupted. In the page at BREAK_OFFSET.
@@ -34,9 +35,12 @@ static void find(uintptr_t *start, uintptr_t *end)
 	const char *words = getenv("BREAK_MAPPING");
 	char line[512];
 	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long size = 0;
 
+	(void)sscanf(words, "size:%lx", &size);
 	while (maps && fgets(line, sizeof(line), maps)) {
-		if (!strstr(line, words) || sscanf(line, "%lx-%lx", start, end) != 2)
+		if (sscanf(line, "%lx-%lx", start, end) != 2 ||
+		    (size ? *end - *start != size : !strstr(line, words)))
 			continue;
 		fclose(maps);
 		return;

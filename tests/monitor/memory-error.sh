@@ -120,13 +120,13 @@ poison() {
 
 poison_of_ram() {
 	OPTIONS='--device sim,size=256M'
-	broken poison memfd:guest-ram
+	broken poison size:8000000
 	stopped 'memory error in guest RAM, at guest address 0x5000'
 }
 
 own_access() {
 	OPTIONS="--device sim,size=256M --control $WORK/control"
-	broken own memfd:guest-ram
+	broken own size:8000000
 	timeout 20 "$CXLVM" ctl "$WORK/control" reset sim0 flr || :
 	ended
 	want_equal "exit status" 135 $rc

@@ -215,6 +215,8 @@ static int load(const struct vm *vm, const struct file *file, uint64_t offset, u
 {
 	uint8_t chunk[CHUNK];
 
+	if (vm->ram.fd < 0)
+		return boot_read(file, offset, at(vm, base, size), size, err);
 	for (uint64_t done = 0; done < size;) {
 		uint64_t n = size - done < CHUNK ? size - done : CHUNK;
 		int code = boot_read(file, offset + done, chunk, n, err);
