@@ -475,6 +475,7 @@ static void say_error(struct check_result *result, const struct cxlvm_error *err
 void check_generation(const struct check *check, struct check_result *result)
 {
 	const struct check_opened *opened = check->device ? check->opened : NULL;
+	char text[64];
 
 	if (opened && opened->open_error.code) {
 		say_error(result, &opened->open_error);
@@ -495,8 +496,8 @@ void check_generation(const struct check *check, struct check_result *result)
 	} else if (is_cxl(check, result)) {
 		check_say(result, CHECK_UNKNOWN,
 			  "%s: only an opened device tells, and to open it resets it",
-			  list_generation(check->device)[0] ? list_generation(check->device)
-							    : "not bound");
+			  list_generation(check->host, check->device, text)[0] ? text
+									       : "not bound");
 		check_hint(result, "if nobody needs what is in it: cxlvm check --open");
 	}
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "list.h"
 
 #define FLAGS_MAX 8192
 
@@ -174,11 +175,7 @@ static bool is_old(const char *release)
 
 void check_kernel(const struct check *check, struct check_result *result)
 {
-	static const char *const switches[] = {
-		"/sys/module/vfio_pci/parameters/disable_cxl",
-		"/sys/module/vfio_pci_core/parameters/disable_cxl",
-	};
-	char value[16] = "";
+	const struct list_interface interface = list_interface(check->fs);
 
 	if (check->device && !check->device->cxl.device_dvsec && host_config_seen(check->device)) {
 		check_say(result, CHECK_OK, "kernel %.60s; a plain PCI device needs no more",
@@ -190,21 +187,19 @@ void check_kernel(const struct check *check, struct check_result *result)
 			  check->host->kernel);
 		return;
 	}
-	for (unsigned int i = 0; i < 2 && !value[0]; i++)
-		fs_text(check->fs, switches[i], value, sizeof(value));
-	if (value[0] == 'Y') {
+	if (interface.off) {
 		check_say(result, CHECK_BROKEN, "vfio-pci was loaded with disable_cxl");
 		check_hint(
 			result,
 			"as root: modprobe -r vfio-pci; modprobe vfio-pci disable_cxl=0; and take "
 			"it from /etc/modprobe.d");
-	} else if (value[0]) {
-		check_say(result, CHECK_OK, "kernel %.60s with the CXL interface of generation 2",
-			  check->host->kernel);
-	} else if (fs_exists(check->fs, "/sys/module/vfio_cxl")) {
+	} else if (interface.first && interface.first == interface.last) {
+		check_say(result, CHECK_OK, "kernel %.60s with the CXL interface of generation %u",
+			  check->host->kernel, interface.first);
+	} else if (interface.first) {
 		check_say(result, CHECK_OK,
-			  "kernel %.60s with the CXL interface of generation 4 to 6 (vfio_cxl)",
-			  check->host->kernel);
+			  "kernel %.60s with the CXL interface of generation %u to %u (vfio_cxl)",
+			  check->host->kernel, interface.first, interface.last);
 	} else if (is_old(check->host->kernel)) {
 		check_say(result, CHECK_BROKEN,
 			  "kernel %.60s has no CXL interface in VFIO: a guest would find a plain "

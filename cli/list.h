@@ -18,11 +18,31 @@ enum list_source {
 enum list_source list_decoder(const struct host *host, const struct host_device *device,
 			      struct host_decoder *decoder);
 
-/*
- * How the CXL interface of VFIO is to a device: what is known without opening it. "" when it is not
- * bound to VFIO, or no CXL device.
- */
-const char *list_generation(const struct host_device *device);
+/* The window of the machine that decoder 0 of a device lies in. */
+struct list_window {
+	char name[32]; /* decoder0.0, of the kernel's CXL core; "": that does not show it */
+	struct cxlvm_hpa base;
+	uint64_t size;
+};
+
+/* False: it is not committed, or what would tell cannot be read. */
+bool list_window(const struct host *host, const struct host_device *device,
+		 struct list_window *window);
+
+/* What modules and their parameters tell of the CXL interface that this kernel's VFIO has. */
+struct list_interface {
+	bool off;                 /* disable_cxl of vfio-pci */
+	unsigned int first, last; /* it is of one of these generations; 0: not known */
+};
+
+struct list_interface list_interface(struct fs *fs);
+
+/* The same of a device, without opening it. False: not bound to VFIO, or no CXL device. */
+bool list_generations(const struct host *host, const struct host_device *device,
+		      struct list_interface *interface);
+/* For people, into text, which comes back: "" for false. */
+const char *list_generation(const struct host *host, const struct host_device *device,
+			    char text[static 64]);
 
 void list_text(const struct host *host);
 void list_json(const struct host *host);

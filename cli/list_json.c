@@ -52,6 +52,21 @@ static void add_decoder(const struct host *host, const struct host_device *devic
 	json_object_object_add(object, "decoder", json);
 }
 
+static void add_window(const struct host *host, const struct host_device *device,
+		       struct json_object *object)
+{
+	struct list_window window;
+	struct json_object *json;
+
+	if (!list_window(host, device, &window))
+		return;
+	json = json_object_new_object();
+	emit_string(json, "decoder", window.name);
+	emit_u64(json, "resource", window.base.value);
+	emit_u64(json, "size", window.size);
+	json_object_object_add(object, "window", json);
+}
+
 static void add_cxl(const struct host *host, const struct host_device *device,
 		    struct json_object *object)
 {
@@ -68,6 +83,22 @@ static void add_cxl(const struct host *host, const struct host_device *device,
 		emit_u64(object, "component_offset", cxl->component_offset);
 	}
 	add_decoder(host, device, object);
+	add_window(host, device, object);
+}
+
+/* Those that it may be of; without opening it more is not known. */
+static void add_generations(const struct host *host, const struct host_device *device,
+			    struct json_object *object)
+{
+	struct list_interface interface;
+	struct json_object *array;
+
+	if (!list_generations(host, device, &interface) || !interface.first)
+		return;
+	array = json_object_new_array();
+	for (unsigned int i = interface.first; i <= interface.last; i++)
+		json_object_array_add(array, json_object_new_uint64(i));
+	json_object_object_add(object, "generations", array);
 }
 
 static struct json_object *device_json(const struct host *host, const struct host_device *device)
@@ -87,7 +118,7 @@ static struct json_object *device_json(const struct host *host, const struct hos
 	if (device->group >= 0)
 		emit_u64(object, "iommu_group", (uint64_t)device->group);
 	emit_bool(object, "vfio", device->vfio);
-	emit_string(object, "generation", list_generation(device));
+	add_generations(host, device, object);
 	emit_u64(object, "config_readable", device->config_size);
 	emit_bool(object, "cxl", device->cxl.device_dvsec);
 	if (device->cxl.device_dvsec)

@@ -102,13 +102,18 @@ void list_text(const struct host *host)
 	print_windows(host);
 	for (size_t i = 0; i < host->n_devices; i++) {
 		const struct host_device *device = &host->devices[i];
+		struct list_window window;
+		char text[64];
 
+		if (device->cxl.device_dvsec && list_window(host, device, &window))
+			printf("%s: decoder 0 lies in the window at 0x%" PRIx64 "%s%s\n",
+			       device->address, window.base.value, window.name[0] ? ", " : "",
+			       window.name);
 		if (device->cxl.device_dvsec && device->registers_why[0])
 			printf("%s: decoders not seen: %s\n", device->address,
 			       device->registers_why);
-		if (list_generation(device)[0])
-			printf("%s: CXL interface of VFIO: %s\n", device->address,
-			       list_generation(device));
+		if (list_generation(host, device, text)[0])
+			printf("%s: CXL interface of VFIO: %s\n", device->address, text);
 	}
 	if (host_config_unseen(host))
 		printf("config space of %zu functions not seen: for root only; more of them may be CXL "

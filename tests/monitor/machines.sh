@@ -159,6 +159,28 @@ files_that_run_opens() {
 	access ok 'can be used$' "$group" "$container" 'link /proc/78/fd/9 -> /dev/null'
 }
 
+# generations and window as values, and left out where they are not known
+listed() {
+	"$CXLVM" list --json --sysfs "tests/machines/$1.machine" >"$WORK/out"
+	want_equal "$1: $2" "$3" "$(jq -c "[.devices[] | $2]" "$WORK/out")"
+}
+
+generations_and_window() {
+	listed intel-type2 .generations '[[4,5,6]]'
+	listed amd-type2 .generations '[[2]]'
+	for name in disable-cxl vendor-driver lab-module; do
+		want_equal "$name" false "$("$CXLVM" list --json --sysfs "tests/machines/$name.machine" |
+			jq '[.devices[] | has("generations")] | any')"
+	done
+	listed lab-cxl '.window.decoder // "-"' '["decoder0.0"]'
+	listed intel-type2 '.window.resource' '[277025390592]'
+	listed uncommitted 'has("window")' '[false]'
+	# one byte more than the window
+	sed 's/^\t1110: 00 00 00 80/\t1110: 00 00 00 90/' tests/machines/intel-type2.machine >"$WORK/moved"
+	want_equal "window of a decoder that is not inside" false \
+		"$("$CXLVM" list --json --sysfs "$WORK/moved" | jq '.devices[0] | has("window")')"
+}
+
 if [ "${1:-}" = --write ]; then
 	for file in tests/machines/*.machine; do
 		name=${file##*/}
@@ -176,6 +198,7 @@ for file in tests/machines/*.machine; do
 	name=${name%.machine}
 	check "$name: $(sed -n '2s/^# //p' "$file")" machine "$name"
 done
+check "generations and window are values of list --json" generations_and_window
 check "access is to the files that run opens" files_that_run_opens
 check "a decoder that is refused when it is opened is not ready" refused_decoders
 check "huge pages are those of shared memory" huge_pages_of_shared_memory
