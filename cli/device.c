@@ -54,6 +54,7 @@ static void on_event(void *owner, enum cxlvm_server_event event, const char *tex
 		[CXLVM_SERVER_CLIENT_LEFT] = "client left",
 		[CXLVM_SERVER_CLIENT_REFUSED] = "client refused",
 		[CXLVM_SERVER_DEVICE_RESET] = "reset",
+		[CXLVM_SERVER_MEMORY_MENDED] = "memory",
 	};
 	struct request *request = owner;
 	time_t now = time(NULL);

@@ -9,8 +9,11 @@
  *
  * Clients come one after another, and each finds the device as after power on, apart from the
  * contents of its memory, which stay as on a real device. A second one at the same time is
- * refused. No client can end the server, make it grow or make it wait: all it owns is bounded, and
- * nothing here blocks (but for cxlvm_server_linger, which says so).
+ * refused, and one that does not agree on a version within 5 s is dropped. No client can end the
+ * server, make it grow or make it wait: all it owns is bounded, and nothing here blocks (but for
+ * cxlvm_server_linger, which says so). One thing is not in its hands: closing a descriptor that came
+ * from a client may wait for who serves that file, where the client has one of a FUSE or network file
+ * system that hangs. It is asked nothing else, and used for nothing.
  *
  * A server belongs to one thread. It has no thread of its own and no global state; its owner waits
  * for the file descriptor and calls cxlvm_server_step:
@@ -61,6 +64,7 @@ enum cxlvm_server_event {
 	CXLVM_SERVER_CLIENT_LEFT,    /* or was dropped; the text says why */
 	CXLVM_SERVER_CLIENT_REFUSED, /* the device is in use, or the version is another */
 	CXLVM_SERVER_DEVICE_RESET,
+	CXLVM_SERVER_MEMORY_MENDED, /* the memory file was cut by somebody, and has its size again */
 };
 
 /* A message that was received or sent, for a trace. */
@@ -81,9 +85,11 @@ struct cxlvm_server_config {
 	uint64_t memory_size;    /* bytes of CXL memory, multiple of 256 MiB, not 0 */
 	/*
 	 * File that holds the memory: made if missing (and then removed when the server cannot be
-	 * created), never resized; must be at least memory_size long. All its blocks are allocated
-	 * here, as a client that maps a file on a full file system would be killed later. NULL: memory
-	 * of its own, which clients cannot shrink.
+	 * created); must be at least memory_size long. All its blocks are allocated here, as a
+	 * client that maps a file on a full file system would be killed later. A client can cut it:
+	 * before the next one gets the device it is given its size and blocks back
+	 * (CXLVM_SERVER_MEMORY_MENDED). Locked (flock) while the server lives: -EBUSY when another
+	 * process has done so. NULL: memory of its own, which clients cannot shrink.
 	 */
 	const char *memory_file;
 	uint64_t serial; /* PCI device serial number */

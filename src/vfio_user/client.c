@@ -79,6 +79,7 @@ int vu_client_open(struct cxlvm_server *server, int fd)
 	}
 	vu_client_init(client);
 	vu_capabilities_default(&client->caps);
+	client->deadline = server_now() + SERVER_VERSION_MS;
 	return channel_open(server, &client->main, fd, SERVER_LIMIT,
 			    ANSWER_MAX + REQUEST_MAX + WAITING_MAX);
 }
@@ -107,6 +108,20 @@ void vu_client_drop(struct cxlvm_server *server, const char *reason)
 	vu_client_init(client);
 	vu_accelerator_power_on(server);
 	server_event(server, CXLVM_SERVER_CLIENT_LEFT, "%s", reason);
+}
+
+int vu_client_patience(struct cxlvm_server *server)
+{
+	const struct vu_client *client = &server->client;
+	uint64_t now;
+
+	if (!vu_client_is_there(client) || client->agreed)
+		return -1;
+	now = server_now();
+	if (now < client->deadline)
+		return (int)(client->deadline - now);
+	vu_client_drop(server, "it did not agree on a version in 5 s");
+	return -1;
 }
 
 static void trace(struct cxlvm_server *server, const struct vu_header *header, bool sent,
@@ -161,24 +176,26 @@ static void answer(struct cxlvm_server *server, struct vu_message *message, uint
 		.flags = VU_TYPE_REPLY,
 	};
 	int ret = execute(server, &request);
+	bool silent;
 
 	server->client.spent += MESSAGE_COST + message->payload_size + request.reply_size;
 	if (ret) {
 		server->stats.errors++;
 		header.flags |= VU_FLAG_ERROR;
 		header.error = (uint32_t)-ret;
-		if (request.reply_fd >= 0 && request.reply_fd_is_ours)
-			close(request.reply_fd);
-		request.reply_fd = -1;
 	} else {
 		header.size += request.reply_size;
 	}
-	/* Only VERSION makes a descriptor that is not the server's, and it is answered always. */
-	if (message->header.flags & VU_FLAG_NO_REPLY && message->header.command != VU_VERSION)
+	/* VERSION is answered always: nothing can follow without its answer. */
+	silent = message->header.flags & VU_FLAG_NO_REPLY && message->header.command != VU_VERSION;
+	if ((ret || silent) && request.reply_fd >= 0) {
+		close(request.reply_fd);
+		request.reply_fd = -1;
+	}
+	if (silent)
 		return;
 	vu_header_encode(room, &header);
-	vu_output_commit(&server->client.main.output, header.size, request.reply_fd,
-			 request.reply_fd_is_ours);
+	vu_output_commit(&server->client.main.output, header.size, request.reply_fd);
 	trace(server, &header, true, request.reply_fd >= 0);
 }
 
@@ -342,7 +359,7 @@ void vu_client_send_dma(struct cxlvm_server *server)
 		return;
 	size = vu_dma_request(&server->dma, server_now(), client->caps.max_data_xfer_size, room);
 	vu_header_decode(&header, room);
-	vu_output_commit(&channel->output, size, -1, false);
+	vu_output_commit(&channel->output, size, -1);
 	server->stats.dma_messages++;
 	trace(server, &header, true, 0);
 	(void)vu_output_flush(&channel->output, channel->fd);

@@ -34,7 +34,6 @@ int vu_command_version(struct cxlvm_server *server, struct vu_request *request)
 		request->reply_fd = vu_client_add_twin(server);
 		if (request->reply_fd < 0)
 			return request->reply_fd;
-		request->reply_fd_is_ours = true;
 		ours.caps.twin_socket = ours.caps.has_twin_fd_index = true;
 	}
 	size = vu_version_encode(request->reply, &ours);
@@ -97,10 +96,11 @@ static int get_region_info(struct cxlvm_server *server, struct vu_request *reque
 		return ret;
 	request->reply_size = needed <= room ? (uint32_t)needed : UAPI_REGION_SIZE;
 	/* The descriptor goes with the complete answer: clients look for it there only. */
-	if (vu_accelerator_is_memory(server, index) && needed <= room &&
-	    server->client.caps.max_msg_fds)
-		request->reply_fd = server->memory.fd;
-	return 0;
+	if (!vu_accelerator_is_memory(server, index) || needed > room ||
+	    !server->client.caps.max_msg_fds)
+		return 0;
+	request->reply_fd = vu_memory_share(&server->memory);
+	return request->reply_fd < 0 ? request->reply_fd : 0;
 }
 
 /* No region has eventfds of its own: writes come as messages. */

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/math.h"
 
@@ -47,6 +46,19 @@ static int check_range(const struct vu_dma *dma, const struct vu_dma_range *new,
 	return dma->n == VU_DMA_RANGES_MAX ? -ENOSPC : 0;
 }
 
+/* Take the memory that came as a file, or leave it: then it is reached by messages. */
+static int attach(struct vu_dma_range *range, int fd, uint64_t offset)
+{
+	int kind = vu_memory_kind(fd);
+
+	range->has_memory = kind > 0;
+	if (range->has_memory)
+		return vu_memory_attach(&range->memory, fd, offset, range->size,
+					range->flags & VU_MAP_FLAG_WRITE);
+	vu_fd_close(fd);
+	return kind;
+}
+
 int vu_dma_map(struct vu_dma *dma, const uint8_t *request, int fd)
 {
 	uint32_t known = VU_MAP_FLAG_READ | VU_MAP_FLAG_WRITE;
@@ -54,7 +66,6 @@ int vu_dma_map(struct vu_dma *dma, const uint8_t *request, int fd)
 		.iova = get_le64(request + VU_MAP_ADDRESS),
 		.size = get_le64(request + VU_MAP_LENGTH),
 		.flags = get_le32(request + VU_MAP_FLAGS),
-		.has_memory = fd >= 0,
 	};
 	bool again = false;
 	unsigned int at;
@@ -65,14 +76,10 @@ int vu_dma_map(struct vu_dma *dma, const uint8_t *request, int fd)
 		ret = -EINVAL;
 	if (!ret)
 		ret = check_range(dma, &new, &again);
-	if (ret) {
-		if (fd >= 0)
-			close(fd);
-		return ret;
-	}
-	if (fd >= 0)
-		ret = vu_memory_attach(&new.memory, fd, get_le64(request + VU_MAP_OFFSET), new.size,
-				       new.flags &VU_MAP_FLAG_WRITE);
+	if (!ret && fd >= 0)
+		ret = attach(&new, fd, get_le64(request + VU_MAP_OFFSET));
+	else if (fd >= 0)
+		vu_fd_close(fd);
 	if (ret)
 		return ret;
 	at = ranges_up_to(dma, new.iova);

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -13,12 +15,18 @@
 #include <unistd.h>
 
 #include "base/math.h"
+#include "vfio_user/message.h"
 
 static bool cannot_shrink(int fd)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 
 	return seals >= 0 && seals & F_SEAL_SHRINK;
+}
+
+static uint64_t page_size(void)
+{
+	return (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static int check_file(int fd, uint64_t offset, uint64_t size, bool writable)
@@ -47,23 +55,23 @@ static uint64_t huge_page_size(int fd)
 	return (uint64_t)fs.f_bsize;
 }
 
-/* Not mappable, for example at such an offset, is no failure: system calls do as well. */
-static void map_memory(struct vu_memory *memory, int protection, uint64_t page)
+/* Whole pages, or it can neither be mapped nor unmapped. */
+static int map_memory(struct vu_memory *memory, int protection, uint64_t page)
 {
-	/* Whole huge pages, or it can neither be mapped nor unmapped. */
-	uint64_t ahead = page ? memory->offset % page : 0, size = ahead + memory->size;
+	uint64_t ahead = memory->offset % page, size = ahead + memory->size;
 	void *mapping;
 
-	if (page && __builtin_add_overflow(size, (page - size % page) % page, &size))
-		return;
+	if (__builtin_add_overflow(size, (page - size % page) % page, &size))
+		return -EINVAL;
 	mapping = mmap(NULL, size, protection, MAP_SHARED | MAP_NORESERVE, memory->fd,
 		       (off_t)(memory->offset - ahead));
 	if (mapping == MAP_FAILED)
-		return;
+		return -errno;
 	(void)madvise(mapping, size, MADV_DONTDUMP);
 	memory->mapping = mapping;
 	memory->mapping_size = size;
 	memory->map = (uint8_t *)mapping + ahead;
+	return 0;
 }
 
 int vu_memory_attach(struct vu_memory *memory, int fd, uint64_t offset, uint64_t size,
@@ -71,18 +79,29 @@ int vu_memory_attach(struct vu_memory *memory, int fd, uint64_t offset, uint64_t
 {
 	int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
 	int ret = check_file(fd, offset, size, writable);
-	uint64_t page;
+	uint64_t huge;
 
 	*memory = (struct vu_memory){ .fd = fd, .offset = offset, .size = size };
-	if (ret) {
-		vu_memory_detach(memory);
-		return ret;
+	if (!ret) {
+		huge = huge_page_size(fd);
+		memory->touchable = !huge && cannot_shrink(fd);
+		ret = map_memory(memory, protection, huge ? huge : page_size());
 	}
-	page = huge_page_size(fd);
-	memory->huge = page;
-	if (page || cannot_shrink(fd))
-		map_memory(memory, protection, page);
-	return 0;
+	if (ret)
+		vu_memory_detach(memory);
+	return ret;
+}
+
+int vu_memory_kind(int fd)
+{
+	struct statx st;
+
+	/* Both are answered without the file system that it may be in. */
+	if (fcntl(fd, F_GET_SEALS) >= 0)
+		return 1;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st))
+		return -errno;
+	return S_ISREG(st.stx_mode) ? 0 : -EINVAL;
 }
 
 void vu_memory_detach(struct vu_memory *memory)
@@ -90,31 +109,14 @@ void vu_memory_detach(struct vu_memory *memory)
 	if (memory->mapping)
 		munmap(memory->mapping, memory->mapping_size);
 	if (memory->fd >= 0)
-		close(memory->fd);
+		vu_fd_close(memory->fd);
 	memory->mapping = memory->map = NULL;
 	memory->fd = -1;
 }
 
+/* As the kernel copies between processes: what cannot be reached is an error, and no signal. */
 static int transfer(const struct vu_memory *memory, uint64_t at, void *in, const void *out,
 		    size_t len)
-{
-	for (size_t done = 0; done < len;) {
-		off_t where = (off_t)(memory->offset + at + done);
-		ssize_t n = in ? pread(memory->fd, (char *)in + done, len - done, where)
-			       : pwrite(memory->fd, (const char *)out + done, len - done, where);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
-/* As the kernel copies between processes: what cannot be reached is an error, and no signal. */
-static int transfer_huge(const struct vu_memory *memory, uint64_t at, void *in, const void *out,
-			 size_t len)
 {
 	for (size_t done = 0; done < len;) {
 		struct iovec there = { memory->map + at + done, len - done };
@@ -124,7 +126,7 @@ static int transfer_huge(const struct vu_memory *memory, uint64_t at, void *in, 
 			       : process_vm_writev(getpid(), &here, 1, &there, 1, 0);
 
 		if (n <= 0)
-			return n ? -errno : -EIO;
+			return -EIO;
 		done += (size_t)n;
 	}
 	return 0;
@@ -132,20 +134,16 @@ static int transfer_huge(const struct vu_memory *memory, uint64_t at, void *in, 
 
 int vu_memory_read(const struct vu_memory *memory, uint64_t at, void *buf, size_t len)
 {
-	if (!memory->map)
+	if (!memory->touchable)
 		return transfer(memory, at, buf, NULL, len);
-	if (memory->huge)
-		return transfer_huge(memory, at, buf, NULL, len);
 	memcpy(buf, memory->map + at, len);
 	return 0;
 }
 
 int vu_memory_write(const struct vu_memory *memory, uint64_t at, const void *buf, size_t len)
 {
-	if (!memory->map)
+	if (!memory->touchable)
 		return transfer(memory, at, NULL, buf, len);
-	if (memory->huge)
-		return transfer_huge(memory, at, NULL, buf, len);
 	memcpy(memory->map + at, buf, len);
 	return 0;
 }
@@ -161,9 +159,41 @@ int vu_memory_clear(const struct vu_memory *memory)
 	if (fallocate(memory->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size))
 		return -errno;
 	/* Sealed memory is this process's own: allocated when used. */
-	if (memory->map && !memory->huge)
+	if (memory->touchable)
 		return 0;
 	return fallocate(memory->fd, 0, offset, size) ? -errno : 0;
+}
+
+/* The same file, opened once more. */
+static int share(int fd)
+{
+	char path[sizeof("/proc/self/fd/") + 3 * sizeof(fd)];
+	int other;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	other = open(path, O_RDWR | O_CLOEXEC);
+	return other < 0 ? -errno : other;
+}
+
+int vu_memory_share(const struct vu_memory *memory)
+{
+	return share(memory->fd);
+}
+
+int vu_memory_mend(const struct vu_memory *memory, bool *mended)
+{
+	off_t size = (off_t)(memory->offset + memory->size);
+	struct stat st;
+
+	*mended = false;
+	if (fstat(memory->fd, &st))
+		return -errno;
+	if (st.st_size >= size && (memory->touchable || st.st_blocks >= size / 512))
+		return 0;
+	*mended = st.st_size < size;
+	if (*mended && ftruncate(memory->fd, size))
+		return -errno;
+	return !fallocate(memory->fd, 0, 0, size) || errno == EOPNOTSUPP ? 0 : -errno;
 }
 
 static int own_memory(uint64_t size, struct cxlvm_error *err)
@@ -214,30 +244,56 @@ no_room:
 	return ret;
 }
 
-int vu_memory_file(const char *path, uint64_t size, bool *made, struct cxlvm_error *err)
+static int lock_file(int fd, const char *path, struct cxlvm_error *err)
 {
-	int fd, ret;
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return cxlvm_error_set(err, -errno, "memory file %s: flock: %s", path,
+				       strerror(errno));
+	cxlvm_error_set(err, -EBUSY, "memory file %s is in use by another process", path);
+	cxlvm_error_hint(err, "end the other server, which lslocks names, or use another file");
+	return -EBUSY;
+}
+
+int vu_memory_file(const char *path, uint64_t size, bool *made, int *lock, struct cxlvm_error *err)
+{
+	int first, fd, ret;
 
 	*made = false;
 	if (!path)
 		return own_memory(size, err);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd >= 0)
+	first = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (first >= 0)
 		*made = true;
 	else if (errno == EEXIST)
-		fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0) {
+		first = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (first < 0) {
 		ret = cxlvm_error_set(err, -errno, "memory file %s: %s", path, strerror(errno));
 		cxlvm_error_hint(err, "name a file that can be made or written, in a folder that "
 				      "exists");
 		return ret;
 	}
-	ret = check_memory_file(fd, path, size, *made, err);
-	if (!ret)
+	ret = lock_file(first, path, err);
+	/* Not to be removed: it is the other's. */
+	if (ret)
+		goto close;
+	ret = check_memory_file(first, path, size, *made, err);
+	if (ret)
+		goto remove;
+	/* Whoever gets a descriptor of the second description cannot unlock the first. */
+	fd = share(first);
+	if (fd >= 0) {
+		*lock = first;
 		return fd;
+	}
+	ret = cxlvm_error_set(err, fd, "memory file %s: /proc/self/fd/%d: %s", path, first,
+			      strerror(-fd));
+remove:
 	if (*made)
 		unlink(path);
+close:
 	*made = false;
-	close(fd);
+	close(first);
 	return ret;
 }

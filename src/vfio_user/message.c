@@ -2,6 +2,7 @@
 #include "vfio_user/message.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/math.h"
@@ -111,10 +112,19 @@ int vu_message_take_fd(struct vu_message *message, unsigned int i)
 	return fd;
 }
 
+void vu_fd_close(int fd)
+{
+	const struct linger none = { 0 };
+
+	/* Fails for what is no socket, and asks nobody. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	close(fd);
+}
+
 void vu_message_close_fds(struct vu_message *message)
 {
 	for (unsigned int i = 0; i < message->n_fds; i++)
 		if (message->fds[i] >= 0)
-			close(vu_message_take_fd(message, i));
+			vu_fd_close(vu_message_take_fd(message, i));
 	message->n_fds = 0;
 }

@@ -74,6 +74,12 @@ int vu_header_check(const struct vu_header *header, uint32_t limit);
  */
 int vu_message_check(const struct vu_message *message);
 
+/*
+ * Close a descriptor that came from the peer. A socket with SO_LINGER would wait until what was
+ * written into it is sent, for as long as its maker likes: that is switched off before.
+ */
+void vu_fd_close(int fd);
+
 /* Hand descriptor i to the caller, who closes it. */
 int vu_message_take_fd(struct vu_message *message, unsigned int i);
 /* Close the descriptors that nobody took. */

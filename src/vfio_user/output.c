@@ -17,7 +17,7 @@ int vu_output_init(struct vu_output *output, size_t capacity)
 
 static void drop_fd(struct vu_output *output)
 {
-	if (output->fd >= 0 && output->fd_is_ours)
+	if (output->fd >= 0)
 		close(output->fd);
 	output->fd = -1;
 }
@@ -41,10 +41,9 @@ uint8_t *vu_output_reserve(struct vu_output *output, size_t size)
 	return output->bytes + output->end;
 }
 
-void vu_output_commit(struct vu_output *output, size_t size, int fd, bool ours)
+void vu_output_commit(struct vu_output *output, size_t size, int fd)
 {
 	output->fd = fd;
-	output->fd_is_ours = ours;
 	output->fd_at = output->end;
 	output->end += size;
 }

@@ -13,7 +13,6 @@ struct vu_output {
 	size_t capacity, start, end;
 	/* One descriptor, which goes out with the message that begins at fd_at. */
 	int fd; /* -1: none */
-	bool fd_is_ours;
 	size_t fd_at;
 };
 
@@ -29,10 +28,10 @@ static inline bool vu_output_is_empty(const struct vu_output *output)
 uint8_t *vu_output_reserve(struct vu_output *output, size_t size);
 
 /*
- * The message in the room reserved last is complete and has size bytes. fd goes with it, -1: none;
- * ours: it is closed afterwards. vu_output_reserve gives no room while one waits.
+ * The message in the room reserved last is complete and has size bytes. fd goes with it and is closed
+ * then, -1: none. vu_output_reserve gives no room while one waits.
  */
-void vu_output_commit(struct vu_output *output, size_t size, int fd, bool ours);
+void vu_output_commit(struct vu_output *output, size_t size, int fd);
 
 /* Send what can be sent to the socket. 0: all, -EAGAIN: the peer takes no more now; or an errno. */
 int vu_output_flush(struct vu_output *output, int socket);

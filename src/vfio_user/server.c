@@ -64,7 +64,7 @@ static int open_memory(struct cxlvm_server *server, struct cxlvm_error *err)
 	const char *path = server->config.memory_file;
 	uint64_t size = server->config.memory_size;
 	bool made;
-	int fd = vu_memory_file(path, size, &made, err), ret;
+	int fd = vu_memory_file(path, size, &made, &server->lock, err), ret;
 
 	if (fd < 0)
 		return fd;
@@ -112,7 +112,7 @@ int cxlvm_server_create(const struct cxlvm_server_config *given, struct cxlvm_se
 	if (!server)
 		return cxlvm_error_set(err, -ENOMEM, "no memory for a server");
 	server->config = config;
-	server->epoll = server->memory.fd = -1;
+	server->epoll = server->memory.fd = server->lock = -1;
 	vu_client_init(&server->client);
 	ret = vu_irqs_init(&server->irqs, err);
 	if (ret) {
@@ -151,6 +151,8 @@ void cxlvm_server_destroy(struct cxlvm_server *server)
 	vu_memory_detach(&server->memory);
 	if (server->made_file)
 		unlink(server->made_file);
+	if (server->lock >= 0)
+		close(server->lock);
 	free(server->made_file);
 	free(server);
 }
@@ -160,6 +162,26 @@ int cxlvm_server_fd(const struct cxlvm_server *server)
 	return server->epoll;
 }
 
+static void refuse(struct cxlvm_server *server, int fd, const char *reason)
+{
+	if (fd >= 0)
+		close(fd);
+	server->stats.refused++;
+	server_event(server, CXLVM_SERVER_CLIENT_REFUSED, "%s", reason);
+}
+
+/* What one client did to the memory's file is not to reach the next one. */
+static int mend_memory(struct cxlvm_server *server)
+{
+	bool mended;
+	int ret = vu_memory_mend(&server->memory, &mended);
+
+	if (!ret && mended)
+		server_event(server, CXLVM_SERVER_MEMORY_MENDED,
+			     "the memory file was cut: it has its size again, with zeros");
+	return ret;
+}
+
 /* The next client gets the device, or is sent away while another has it. */
 static void accept_client(struct cxlvm_server *server)
 {
@@ -167,29 +189,31 @@ static void accept_client(struct cxlvm_server *server)
 
 	if (fd < 0)
 		return;
-	if (vu_client_is_there(&server->client)) {
-		close(fd);
-		server->stats.refused++;
-		server_event(server, CXLVM_SERVER_CLIENT_REFUSED, "another client has the device");
-	} else if (vu_client_open(server, fd)) {
-		server->stats.refused++;
-		server_event(server, CXLVM_SERVER_CLIENT_REFUSED, "no memory for it");
-	}
+	if (vu_client_is_there(&server->client))
+		refuse(server, fd, "another client has the device");
+	else if (mend_memory(server))
+		refuse(server, fd, "the memory file was cut, and there is no room to mend it");
+	else if (vu_client_open(server, fd))
+		refuse(server, -1, "no memory for it");
 }
 
 /* Behind the client's messages: the engine, and the answer of a step. */
 static int finish_step(struct cxlvm_server *server)
 {
 	int wait = vu_accelerator_step(server);
+	int patience = vu_client_patience(server);
 
+	if (patience >= 0 && (wait < 0 || patience < wait))
+		wait = patience;
 	return server->client.more ? 0 : wait;
 }
 
 int cxlvm_server_step(struct cxlvm_server *server)
 {
 	/* A client that left makes room for the next one at once. */
-	if (!vu_client_is_there(&server->client) || !vu_client_step(server, false))
-		accept_client(server);
+	if (vu_client_is_there(&server->client))
+		(void)vu_client_step(server, false);
+	accept_client(server);
 	return finish_step(server);
 }
 

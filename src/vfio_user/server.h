@@ -33,6 +33,8 @@
 #define SERVER_REPLY_MAX 512u
 /* Time for which one wait inside of a receive follows another. */
 #define SERVER_LINGER_MS 10u
+/* So long a client has the device without a word about its version. */
+#define SERVER_VERSION_MS 5000u
 
 struct vu_channel {
 	int fd; /* -1: none */
@@ -46,6 +48,7 @@ struct vu_client {
 	struct vu_channel main;
 	struct vu_channel twin; /* for commands of the server, if the client asked for it */
 	bool agreed;            /* on a version */
+	uint64_t deadline;      /* for that, of server_now */
 	bool leaving;           /* dropped as soon as the last answer is sent */
 	uint64_t spent;         /* on its messages in this step */
 	bool more;              /* of them are left for the next step */
@@ -60,6 +63,7 @@ struct cxlvm_server {
 	struct cxlvm_server_config config;
 	struct cxlvm_listener *listener;
 	int epoll;
+	int lock;        /* of the memory file, -1: none; clients have other descriptions of it */
 	char *made_file; /* the memory file that was made here, while it may be removed again */
 	struct vu_memory memory;
 	struct vu_client client;
@@ -81,8 +85,7 @@ struct vu_request {
 	struct vu_message *message;
 	uint8_t *reply; /* room for the payload of the answer */
 	uint32_t reply_size;
-	int reply_fd; /* -1: none */
-	bool reply_fd_is_ours;
+	int reply_fd; /* to be closed when it is sent; -1: none */
 };
 
 /* server.c */
@@ -106,6 +109,9 @@ bool vu_client_step(struct cxlvm_server *server, bool wait);
 /* Epoll does not wait for the main socket, and does again: its caller waits in vu_client_step. */
 void vu_client_unwatch(struct cxlvm_server *server);
 void vu_client_watch(struct cxlvm_server *server);
+/* Milliseconds for which a client may still keep from agreeing on a version, who does not is dropped;
+ * -1: nobody is waited for. */
+int vu_client_patience(struct cxlvm_server *server);
 /* Drop it, and all that it left, with a reason for the event. */
 void vu_client_drop(struct cxlvm_server *server, const char *reason);
 /* A twin socket: the end that the client gets, or a negative errno. */

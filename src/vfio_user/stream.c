@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 /* Room for more messages behind the largest one, so that small ones arrive many at a time. */
 #define ROOM_BEHIND ((size_t)64 << 10)
@@ -30,7 +29,7 @@ int vu_stream_init(struct vu_stream *stream, int fd, uint32_t limit)
 static void close_all(struct vu_stream_fds *fds)
 {
 	for (unsigned int i = 0; i < fds->n; i++)
-		close(fds->fd[i]);
+		vu_fd_close(fds->fd[i]);
 	fds->n = 0;
 	fds->lost = false;
 }
@@ -96,7 +95,7 @@ static void keep_fds(struct vu_stream *stream, const struct cmsghdr *cmsg)
 			to->fd[to->n++] = fd;
 			continue;
 		}
-		close(fd);
+		vu_fd_close(fd);
 		if (to)
 			to->lost = true;
 	}

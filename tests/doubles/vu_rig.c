@@ -57,27 +57,39 @@ void rig_init(struct rig *rig)
 	rig_init_exposed(rig, false);
 }
 
-void rig_init_exposed(struct rig *rig, bool exposed)
+static void serve(struct rig *rig, const char *memory_file, bool exposed)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 	struct cxlvm_server_config config = {
 		.size = sizeof(config),
+		.socket_path = rig->path,
 		.memory_size = RIG_MEMORY_SIZE,
+		.memory_file = memory_file,
 		.serial = 0x1122334455667788,
 		.expose_memory_bar = exposed,
 		.owner = rig,
 		.event = on_event,
 	};
 
+	if (cxlvm_server_create(&config, &rig->server, &err))
+		fail_msg("%s", err.message);
+}
+
+void rig_init_exposed(struct rig *rig, bool exposed)
+{
 	memset(rig, 0, sizeof(*rig));
 	rig->fd = rig->wait = -1;
 	rig->open_before = rig_open_files();
 	strcpy(rig->folder, "/tmp/cxlvm-rig-XXXXXX");
 	assert_non_null(mkdtemp(rig->folder));
 	snprintf(rig->path, sizeof(rig->path), "%s/socket", rig->folder);
-	config.socket_path = rig->path;
-	if (cxlvm_server_create(&config, &rig->server, &err))
-		fail_msg("%s", err.message);
+	serve(rig, NULL, exposed);
+}
+
+void rig_restart(struct rig *rig, const char *memory_file)
+{
+	cxlvm_server_destroy(rig->server);
+	serve(rig, memory_file, false);
 }
 
 void rig_finish(struct rig *rig)

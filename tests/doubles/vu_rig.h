@@ -50,6 +50,8 @@ struct rig {
 void rig_init(struct rig *rig);
 /* The same, with the memory as BAR 4. */
 void rig_init_exposed(struct rig *rig, bool exposed);
+/* Another server in its place, with its memory in this file. */
+void rig_restart(struct rig *rig, const char *memory_file);
 void rig_finish(struct rig *rig);
 
 /*

@@ -2,9 +2,12 @@
 /* The vfio-user server against clients that want to end it, hold it, or mislead its device. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -256,6 +259,185 @@ static void vu_server_does_not_wait_for_a_locked_folder(void **state)
 	assert_int_equal(rig_open_files(), open_before);
 }
 
+/* A TCP socket with data that nobody takes, and whose close is to wait for that. */
+static int lingering_socket(int *peer)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct linger forever = { 1, 100000 };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+	socklen_t size = sizeof(address);
+	static const char data[65536];
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
+	*peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	close(listener);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &forever, sizeof(forever)), 0);
+	while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+/* The last reference to what a client sent is the server's: its close would take a day. */
+static void vu_server_does_not_wait_in_close(void **state)
+{
+	uint8_t map[32] = { 32, 0, 0, 0, 3 }, bytes[48];
+	uint64_t begin;
+	int fd, peer;
+
+	(void)state;
+	rig_put(map + 24, 8, 0x1000);
+	for (unsigned int way = 0; way < 3; way++) {
+		start();
+		fd = lingering_socket(&peer);
+		/* with a whole message that is refused, with half of one, and with nonsense */
+		rig_message(&rig, bytes, RIG_DMA_MAP, 0, map, sizeof(map));
+		if (way == 2)
+			rig_put(bytes + 4, 4, 3);
+		rig_send(rig.fd, bytes, way ? 20 : sizeof(bytes), &fd, 1);
+		close(fd);
+		begin = now_ms();
+		alarm(20);
+		if (!way) {
+			assert_true(rig_receive(&rig, rig.fd));
+			assert_int_equal(rig_get(rig.head + 12, 4), EINVAL);
+		} else {
+			rig_settle(&rig);
+		}
+		rig_leave(&rig);
+		alarm(0);
+		assert_true(now_ms() - begin < 10000);
+		close(peer);
+		rig_finish(&rig);
+	}
+}
+
+/*
+ * A file that a file system has to be asked about, which a client may serve itself and never answer:
+ * it is not used, and memory is reached by messages. This one is shorter than what it should hold,
+ * which the server cannot know.
+ */
+static void vu_server_asks_no_file_system_about_a_clients_file(void **state)
+{
+	uint8_t head[16];
+	int fd;
+
+	(void)state;
+	start();
+	fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(rig_map(&rig, READ_WRITE, 0, RAM_BASE, RAM_SIZE, fd), 0);
+	close(fd);
+	copy(TO_DEVICE, RAM_BASE, 0, 16);
+	take_request(head);
+	assert_int_equal(head[2], RIG_DMA_READ);
+	answer_read(head, RAM_BASE, 0x33);
+	want_status(DONE, 0, 16);
+	assert_int_equal(rig_read(&rig, 10, 0, 8), 0x3333333333333333);
+	rig_finish(&rig);
+}
+
+/* Its flags are the client's as well: data goes where it belongs, and the file does not grow. */
+static void vu_server_writes_in_place_whatever_flags_a_file_has(void **state)
+{
+	uint8_t data[8] = { 0 };
+	int fd;
+
+	(void)state;
+	start();
+	fd = memfd_create("ram", MFD_CLOEXEC);
+	rig_write(&rig, 10, 0, 8, 0x1122334455667788);
+	assert_int_equal(ftruncate(fd, RAM_SIZE), 0);
+	assert_int_equal(rig_map(&rig, READ_WRITE, 0, RAM_BASE, RAM_SIZE, fd), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_APPEND), 0);
+	copy(FROM_DEVICE, 0, RAM_BASE + 0x11, 8);
+	want_status(DONE, 0, 8);
+	assert_int_equal(lseek(fd, 0, SEEK_END), RAM_SIZE);
+	assert_int_equal(pread(fd, data, 8, 0x11), 8);
+	assert_memory_equal(data, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
+	close(fd);
+	rig_finish(&rig);
+}
+
+/* A second client gets its answer while the first one leaves the server no quiet moment. */
+static void vu_server_refuses_a_second_client_beside_a_flood(void **state)
+{
+	static uint8_t bytes[64 * 32];
+	uint8_t read[16] = { 0 }, byte;
+	unsigned int steps = 0;
+	size_t n = 0;
+	int second;
+
+	(void)state;
+	start();
+	rig_put(read + 8, 4, 10);
+	rig_put(read + 12, 4, 1 << 20);
+	for (unsigned int i = 0; i < 64; i++)
+		n += rig_message(&rig, bytes + n, RIG_REGION_READ, 0x10, read, sizeof(read));
+	second = rig_connect(&rig);
+	while (recv(second, &byte, 1, MSG_DONTWAIT)) {
+		/* as much as there is room for */
+		while (send(rig.fd, bytes, n, MSG_DONTWAIT) == (ssize_t)n)
+			;
+		assert_true(rig_step(&rig));
+		assert_true(steps++ < 100);
+	}
+	assert_int_equal(rig.refused, 1);
+	assert_int_equal(rig.left, 0);
+	close(second);
+	rig_settle(&rig);
+	rig_finish(&rig);
+}
+
+static time_t ahead_s;
+
+/* The library's, too. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int ret = (int)syscall(SYS_clock_gettime, clock, now);
+
+	now->tv_sec += ahead_s;
+	return ret;
+}
+
+/* A client that does not say its version, or half of it, has the device for 5 s and not longer. */
+static void vu_server_drops_who_does_not_agree_in_time(void **state)
+{
+	static const uint8_t half[8] = { 1, 0, 1 };
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		rig_init(&rig);
+		rig.fd = rig_connect(&rig);
+		if (i)
+			rig_send(rig.fd, half, sizeof(half), NULL, 0);
+		rig_settle(&rig);
+		assert_in_range(rig.wait, 1, 5000);
+		ahead_s += 4;
+		rig.wait = cxlvm_server_step(rig.server);
+		assert_in_range(rig.wait, 1, 1000);
+		assert_false(rig_is_closed(&rig, rig.fd));
+		ahead_s += 1;
+		rig.wait = cxlvm_server_step(rig.server);
+		assert_true(rig_is_closed(&rig, rig.fd));
+		assert_int_equal(rig.left, 1);
+		assert_non_null(strstr(rig.text, "version"));
+		assert_int_equal(rig.wait, -1);
+		close(rig.fd);
+		/* Who agreed may be silent. */
+		rig_agree(&rig, "");
+		ahead_s += 100;
+		rig.wait = cxlvm_server_step(rig.server);
+		assert_int_equal(rig.wait, -1);
+		assert_int_equal(rig.left, 1);
+		rig_finish(&rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +445,11 @@ int main(void)
 		cmocka_unit_test(vu_server_asks_anew_for_a_copy_that_begins_anew),
 		cmocka_unit_test(vu_server_does_a_bounded_part_in_one_step),
 		cmocka_unit_test(vu_server_does_not_wait_for_a_locked_folder),
+		cmocka_unit_test(vu_server_does_not_wait_in_close),
+		cmocka_unit_test(vu_server_asks_no_file_system_about_a_clients_file),
+		cmocka_unit_test(vu_server_writes_in_place_whatever_flags_a_file_has),
+		cmocka_unit_test(vu_server_refuses_a_second_client_beside_a_flood),
+		cmocka_unit_test(vu_server_drops_who_does_not_agree_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

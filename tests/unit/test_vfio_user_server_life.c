@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -222,23 +223,47 @@ static void vu_server_refuses_bad_memory(void **state)
 	assert_int_equal(rig_open_files(), open_before);
 }
 
-static void vu_server_memory_file_is_the_memory(void **state)
+static char folder[32], file[64];
+
+/* A rig whose memory is in a file. */
+static void start_with_file(void)
 {
-	char folder[] = "/tmp/cxlvm-memory-XXXXXX", file[64];
 	struct cxlvm_server_config config = { .size = sizeof(config),
 					      .memory_size = RIG_MEMORY_SIZE };
+
+	strcpy(folder, "/tmp/cxlvm-memory-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(file, sizeof(file), "%s/memory", folder);
+	rig_init(&rig);
+	rig_restart(&rig, file);
+	rig_agree(&rig, "{\"capabilities\":{\"max_msg_fds\":16}}");
+}
+
+static void finish_with_file(void)
+{
+	rig_finish(&rig);
+	unlink(file);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+/* The descriptor of device memory, the caller's. */
+static int memory_fd(void)
+{
+	uint8_t info[32] = { 128, 0, 0, 0, 0, 0, 0, 0, 10 };
+
+	assert_int_equal(rig_call(&rig, RIG_GET_REGION_INFO, info, 32), 0);
+	assert_int_equal(rig.n_reply_fds, 1);
+	rig.n_reply_fds = 0;
+	return rig.reply_fds[0];
+}
+
+static void vu_server_memory_file_is_the_memory(void **state)
+{
 	uint8_t byte = 0;
 	int fd;
 
 	(void)state;
-	assert_non_null(mkdtemp(folder));
-	snprintf(file, sizeof(file), "%s/memory", folder);
-	rig_init(&rig);
-	cxlvm_server_destroy(rig.server);
-	config.socket_path = rig.path;
-	config.memory_file = file;
-	assert_int_equal(cxlvm_server_create(&config, &rig.server, NULL), 0);
-	rig_agree(&rig, "");
+	start_with_file();
 	rig_write(&rig, 10, 0x1000, 1, 0x42);
 	fd = open(file, O_RDWR);
 	assert_int_equal(pread(fd, &byte, 1, 0x1000), 1);
@@ -248,9 +273,71 @@ static void vu_server_memory_file_is_the_memory(void **state)
 	assert_int_equal(rig_try_read(&rig, 10, 0x1000, 4), EIO);
 	assert_int_equal(rig_call(&rig, RIG_RESET, NULL, 0), 0);
 	close(fd);
-	rig_finish(&rig);
-	unlink(file);
-	rmdir(folder);
+	finish_with_file();
+}
+
+/* What a client does to the file that it was given is over when the next one comes. */
+static void vu_server_memory_file_is_whole_for_the_next_client(void **state)
+{
+	struct stat st;
+	int fd;
+
+	(void)state;
+	start_with_file();
+	rig_write(&rig, 10, 0x1000, 1, 0x42);
+	fd = memory_fd();
+	assert_int_equal(fcntl(fd, F_SETFL, O_APPEND), 0);
+	rig_leave(&rig);
+	rig_agree(&rig, "{\"capabilities\":{\"max_msg_fds\":16}}");
+	rig_write(&rig, 10, 0x2000, 1, 0x43);
+	assert_int_equal(rig_read(&rig, 10, 0x2000, 1), 0x43);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, RIG_MEMORY_SIZE);
+	/* cut: whole again, with its blocks, and with what was not cut off */
+	assert_int_equal(ftruncate(fd, 0x2000), 0);
+	rig_leave(&rig);
+	rig_agree(&rig, "");
+	assert_int_equal(rig_read(&rig, 10, 0x1000, 1), 0x42);
+	assert_int_equal(rig_read(&rig, 10, 0x2000, 1), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, RIG_MEMORY_SIZE);
+	assert_true(st.st_blocks >= (blkcnt_t)(RIG_MEMORY_SIZE / 512));
+	/* a hole: on a full file system the next one would be killed where it is */
+	assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1 << 20), 0);
+	rig_leave(&rig);
+	rig_agree(&rig, "");
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(st.st_blocks >= (blkcnt_t)(RIG_MEMORY_SIZE / 512));
+	close(fd);
+	finish_with_file();
+}
+
+/* Two devices with one memory are none; and no client can open that lock. */
+static void vu_server_memory_file_has_one_server(void **state)
+{
+	char path[80];
+	struct cxlvm_server_config config = { .size = sizeof(config),
+					      .memory_size = RIG_MEMORY_SIZE,
+					      .memory_file = file,
+					      .socket_path = path };
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct cxlvm_server *second;
+	int fd;
+
+	(void)state;
+	start_with_file();
+	fd = memory_fd();
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/second", folder);
+	assert_int_equal(cxlvm_server_create(&config, &second, &err), -EBUSY);
+	assert_non_null(strstr(err.message, file));
+	assert_true(err.hint[0]);
+	assert_int_equal(access(file, F_OK), 0);
+	rig_leave(&rig);
+	cxlvm_server_destroy(rig.server);
+	assert_int_equal(cxlvm_server_create(&config, &rig.server, &err), 0);
+	finish_with_file();
 }
 
 static void vu_server_faults_reach_the_client(void **state)
@@ -386,6 +473,8 @@ int main(void)
 		cmocka_unit_test(vu_server_refuses_bad_socket_paths),
 		cmocka_unit_test(vu_server_refuses_bad_memory),
 		cmocka_unit_test(vu_server_memory_file_is_the_memory),
+		cmocka_unit_test(vu_server_memory_file_is_whole_for_the_next_client),
+		cmocka_unit_test(vu_server_memory_file_has_one_server),
 		cmocka_unit_test(vu_server_faults_reach_the_client),
 		cmocka_unit_test(vu_server_memory_as_a_bar),
 		cmocka_unit_test(vu_server_refuses_a_bar_that_is_no_power_of_two),

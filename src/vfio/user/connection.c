@@ -319,7 +319,7 @@ int connection_call(struct connection *conn, struct call *call)
 	if (ret > 0)
 		ret = result;
 	if (ret && call->fd >= 0) {
-		close(call->fd);
+		vu_fd_close(call->fd);
 		call->fd = -1;
 	}
 	return ret;
@@ -439,7 +439,7 @@ static int negotiate(struct connection *conn, struct cxlvm_error *err)
 	call.data_size = (size_t)ret;
 	ret = connection_call(conn, &call);
 	if (call.fd >= 0) {
-		close(call.fd);
+		vu_fd_close(call.fd);
 		ret = -EPROTO;
 	}
 	if (!ret && (call.got > sizeof(text) || vu_version_decode(&version, text, call.got)))

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/math.h"
 #include "kernel_shape/uapi.h"
@@ -149,7 +148,7 @@ static int fetch_region(struct region *region, struct connection *conn, uint32_t
 		argsz = wanted;
 		/* The descriptor comes with the complete answer. */
 		if (region->fd >= 0)
-			close(region->fd);
+			vu_fd_close(region->fd);
 		ret = ask_region(conn, index, answer, argsz, &call);
 		region->fd = call.fd;
 		if (ret)
@@ -276,7 +275,7 @@ static int check_map(struct inventory *inventory, uint32_t index, uint64_t page_
 	/* A descriptor that is not for mapping, or memory without one: by messages only. */
 	if (region->fd < 0 || !(region->flags & UAPI_REGION_FLAG_MMAP)) {
 		if (region->fd >= 0)
-			close(region->fd);
+			vu_fd_close(region->fd);
 		region->fd = -1;
 		region->flags &= ~UAPI_REGION_FLAG_MMAP;
 		put_le32(region->info + UAPI_REGION_FLAGS, region->flags);
@@ -380,7 +379,7 @@ void inventory_finish(struct inventory *inventory)
 	for (unsigned int i = 0; inventory->regions && i < inventory->n_regions; i++) {
 		free(inventory->regions[i].info);
 		if (inventory->regions[i].fd >= 0)
-			close(inventory->regions[i].fd);
+			vu_fd_close(inventory->regions[i].fd);
 	}
 	free(inventory->regions);
 	memset(inventory, 0, sizeof(*inventory));
