@@ -315,6 +315,7 @@ static bool ask_first(struct user_server *server, const struct us_rule *rule)
 	bool ok = send_bytes(server->client, rule->bytes, (size_t)rule->a, NULL, 0);
 
 	for (int64_t i = 0; ok && i < rule->b; i++) {
+		usleep((useconds_t)rule->c * 1000);
 		ok = read_message(server, &reply);
 		close_request_fds(&reply);
 	}

@@ -41,7 +41,8 @@ enum us_action {
 	US_BYTEWISE,  /* every byte in a send of its own; a: microseconds between them */
 	US_FDS,       /* a: number of descriptors more, of an empty file */
 	US_FD,        /* a: descriptor to send instead; -1 none */
-	US_ASK,       /* bytes, a of them, go out first; and wait for b replies of the client */
+	US_ASK,       /* bytes, a of them, go out first; and wait for b replies of the client,
+		       * c milliseconds before each is read */
 	US_DELAY,     /* a: milliseconds */
 };
 

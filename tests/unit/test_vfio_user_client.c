@@ -383,6 +383,9 @@ static void client5_the_file_must_cover_the_region(void **state)
 	struct client *client = *state;
 	int shorter = memfd_create("short", MFD_CLOEXEC);
 	int pair[2], directory = open("/", O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+	const struct linger forever = { 1, 100000 };
+	struct linger now = forever;
+	socklen_t size = sizeof(now);
 	unsigned int nth;
 
 	client_open_well(client);
@@ -404,6 +407,12 @@ static void client5_the_file_must_cover_the_region(void **state)
 	assert_refused(client, -EPROTO, "file");
 	client_rule(client, US_REGION_INFO, nth, US_PAYLOAD, 16, 8, 0x7ffffffffffff001);
 	assert_refused(client, -EPROTO, "region 10");
+	/* its close must not wait for data that nobody takes: that it would is switched off */
+	assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &forever, sizeof(forever)), 0);
+	client_rule(client, US_REGION_INFO, nth, US_FD, pair[0], 0, 0);
+	assert_refused(client, -EPROTO, "not a regular file");
+	assert_int_equal(getsockopt(pair[0], SOL_SOCKET, SO_LINGER, &now, &size), 0);
+	assert_int_equal(now.l_onoff, 0);
 	close(shorter);
 	close(directory);
 	close(pair[0]);
@@ -569,6 +578,51 @@ static void client6_a_trickle_is_bounded(void **state)
 	assert_true(now_ms() - start < 20 * CLIENT_TIMEOUT_MS);
 }
 
+/* A server that asks and takes its time: all of it is one call's, however short each wait is. */
+static void client6_a_slow_asker_is_bounded(void **state)
+{
+	enum { PAGES = 16, REQUESTS = 40, ROUNDS = 12 };
+	static uint8_t ram[PAGES * 4096], flood[32 * REQUESTS];
+	const struct cxlvm_dma_range range = {
+		.base = { 0x100000 },
+		.size = sizeof(ram),
+		.address = ram,
+		.fd = -1,
+		.writable = true,
+	};
+	struct client *client = *state;
+	uint8_t bytes[4];
+
+	for (unsigned int i = 0; i < REQUESTS; i++) {
+		flood[32 * i + 2] = US_DMA_READ;
+		flood[32 * i + 4] = 32;
+		/* all of it: 64 KiB from 0x100000 */
+		flood[32 * i + 18] = 0x10;
+		flood[32 * i + 26] = 1;
+	}
+	for (unsigned int way = 0; way < 2; way++) {
+		client_open_well(client);
+		assert_int_equal(client->transport.transport->dma_map(client->transport.device,
+								      &range, NULL),
+				 0);
+		/* more than there is room for; or one after the other; each much sooner than 400 ms */
+		for (unsigned int i = 0; i < (way == 1 ? ROUNDS : 1); i++)
+			user_server_rule(&client->server,
+					 &(struct us_rule){ .command = US_READ,
+							    .nth = 1,
+							    .action = US_ASK,
+							    .a = way == 1 ? 32 : sizeof(flood),
+							    .b = way == 1 ? 1 : REQUESTS,
+							    .c = way == 1 ? 100 : 50,
+							    .bytes = flood });
+		/* and then the answer, 1.2 or 2 s later: too late */
+		assert_int_equal(client_read(client, 7, 0, bytes, 4), -ENODEV);
+		assert_true(client_is_lost(client));
+		client_close(client);
+		user_server_no_rules(&client->server);
+	}
+}
+
 /* A whole handshake is bounded, not only each message of it. */
 static void client6_a_slow_handshake_is_bounded(void **state)
 {
@@ -678,6 +732,7 @@ int main(void)
 		CLIENT_TEST(vu1_a_typed_region_makes_it_a_cxl_device),
 		CLIENT_TEST(client6_a_timeout_ends_the_connection),
 		CLIENT_TEST(client6_a_trickle_is_bounded),
+		CLIENT_TEST(client6_a_slow_asker_is_bounded),
 		CLIENT_TEST(client6_a_slow_handshake_is_bounded),
 		CLIENT_TEST(client_stream_in_single_bytes),
 		CLIENT_TEST(client_stream_ends_after_any_byte),

@@ -133,10 +133,9 @@ static int receive(struct connection *conn, const struct call *call, bool first,
  * room as well.
  */
 static int send_all(struct connection *conn, const uint8_t *head, size_t head_size,
-		    const uint8_t *data, size_t data_size, const int *fds, unsigned int n_fds)
+		    const uint8_t *data, size_t data_size, const int *fds, unsigned int n_fds,
+		    uint64_t *end)
 {
-	uint64_t end = 0;
-
 	for (;;) {
 		ssize_t n = vu_stream_send(conn->fd, head, head_size, data, data_size, fds, n_fds);
 		short events = POLLOUT;
@@ -166,7 +165,7 @@ static int send_all(struct connection *conn, const uint8_t *head, size_t head_si
 		}
 		if (conn->stream.end - conn->stream.start < conn->stream.capacity)
 			events |= POLLIN;
-		ret = wait_for(conn, events, wait_end(conn, &end));
+		ret = wait_for(conn, events, wait_end(conn, end));
 		if (ret)
 			return give_up_errno(conn, ret);
 		if (events & POLLIN) {
@@ -178,7 +177,7 @@ static int send_all(struct connection *conn, const uint8_t *head, size_t head_si
 }
 
 /* What a server may ask: memory that was announced to it. */
-static int serve(struct connection *conn, const struct vu_message *message)
+static int serve(struct connection *conn, const struct vu_message *message, uint64_t *end)
 {
 	struct vu_header answer = message->header;
 	uint8_t head[VU_HEADER_BYTES + VU_DMA_BYTES];
@@ -218,7 +217,7 @@ static int serve(struct connection *conn, const struct vu_message *message)
 	answer.flags = VU_TYPE_REPLY | (error ? VU_FLAG_ERROR : 0);
 	answer.error = error;
 	vu_header_encode(head, &answer);
-	return send_all(conn, head, VU_HEADER_BYTES + size, data, data_size, NULL, 0);
+	return send_all(conn, head, VU_HEADER_BYTES + size, data, data_size, NULL, 0, end);
 }
 
 /* Is this the answer to what was asked last? Nothing else may come. */
@@ -254,9 +253,10 @@ static int take_answer(struct connection *conn, struct call *call, struct vu_mes
 
 /*
  * All whole messages that are there. 1: one of them was the answer to call, and *result is what it
- * says; 0: none was; -ENODEV.
+ * says; 0: none was; -ENODEV. A server that keeps asking does not answer: after each of its requests
+ * it is looked at the time.
  */
-static int handle(struct connection *conn, struct call *call, int *result)
+static int handle(struct connection *conn, struct call *call, int *result, uint64_t *end)
 {
 	struct vu_message message;
 	bool answered = false;
@@ -264,7 +264,9 @@ static int handle(struct connection *conn, struct call *call, int *result)
 
 	while ((ret = vu_stream_next(&conn->stream, &message)) > 0) {
 		if (vu_header_type(&message.header) == VU_TYPE_COMMAND) {
-			ret = serve(conn, &message);
+			ret = serve(conn, &message, end);
+			if (!ret && now_ns() > wait_end(conn, end))
+				ret = give_up_errno(conn, -ETIMEDOUT);
 		} else if (call && !answered && is_answer(conn, call, &message)) {
 			*result = take_answer(conn, call, &message);
 			answered = true;
@@ -307,14 +309,12 @@ int connection_call(struct connection *conn, struct call *call)
 		head_size += data_size;
 		data_size = 0;
 	}
-	ret = send_all(conn, head, head_size, call->data, data_size, call->fds, call->n_fds);
+	ret = send_all(conn, head, head_size, call->data, data_size, call->fds, call->n_fds,
+		       &end);
 	for (bool first = true; !ret; first = false) {
 		ret = receive(conn, call, first, &end);
 		if (!ret)
-			ret = handle(conn, call, &result);
-		/* A server that keeps asking does not answer. */
-		if (!ret && !first && now_ns() > wait_end(conn, &end))
-			ret = give_up_errno(conn, -ETIMEDOUT);
+			ret = handle(conn, call, &result, &end);
 	}
 	if (ret > 0)
 		ret = result;
@@ -328,6 +328,7 @@ int connection_call(struct connection *conn, struct call *call)
 int connection_service(struct connection *conn)
 {
 	int ret = conn->lost ? -ENODEV : 0;
+	uint64_t end = 0;
 
 	for (unsigned int i = 0; !ret && i < SERVICE_ROUNDS; i++) {
 		ssize_t n = vu_stream_receive(&conn->stream);
@@ -336,7 +337,7 @@ int connection_service(struct connection *conn)
 			return 0;
 		if (n <= 0)
 			return give_up_errno(conn, n ? (int)n : -EPIPE);
-		ret = handle(conn, NULL, NULL);
+		ret = handle(conn, NULL, NULL, &end);
 	}
 	return ret;
 }
