@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,15 +22,13 @@ struct control {
 	char line[LINE_MAX_BYTES];
 };
 
-int control_create(const char *path, struct cxlvm_server *server, struct control **out,
-		   struct cxlvm_error *err)
+int control_create(const char *path, struct control **out, struct cxlvm_error *err)
 {
 	struct control *control = calloc(1, sizeof(*control));
 	int ret;
 
 	if (!control)
 		return cxlvm_error_set(err, -ENOMEM, "no memory for a control socket");
-	control->server = server;
 	control->fd = -1;
 	ret = cxlvm_listener_create(path, &control->listener, err);
 	if (ret)
@@ -37,6 +36,11 @@ int control_create(const char *path, struct cxlvm_server *server, struct control
 	else
 		*out = control;
 	return ret;
+}
+
+void control_set_server(struct control *control, struct cxlvm_server *server)
+{
+	control->server = server;
 }
 
 static void hang_up(struct control *control)
@@ -161,15 +165,19 @@ static int do_fail_resets(struct control *control, struct json_object *request,
 
 static const struct {
 	const char *name;
-	const char *members;
+	const char *members[2]; /* besides the command */
+	const char *hint;       /* what they are */
 	int (*execute)(struct control *control, struct json_object *request,
 		       struct json_object *answer);
 } commands[] = {
-	{ "stats", "no other members", do_stats },
-	{ "poison", "address and size, inside the memory", do_poison },
-	{ "clear-poison", "address and size of one range, or neither", do_clear_poison },
-	{ "memory-ready", "ready: true or false", do_memory_ready },
-	{ "fail-resets", "count", do_fail_resets },
+	{ "stats", { NULL }, "no other members", do_stats },
+	{ "poison", { "address", "size" }, "address and size, inside the memory", do_poison },
+	{ "clear-poison",
+	  { "address", "size" },
+	  "address and size as they were poisoned, or neither: all",
+	  do_clear_poison },
+	{ "memory-ready", { "ready" }, "ready: true or false", do_memory_ready },
+	{ "fail-resets", { "count" }, "count", do_fail_resets },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -181,6 +189,36 @@ static void add_error(struct json_object *answer, const char *text, const char *
 		json_object_object_add(answer, "hint", json_object_new_string(hint));
 }
 
+static const char *error_text(int code)
+{
+	switch (code) {
+	case -EINVAL:
+		return "a member is missing, of another type or out of range";
+	case -ENOENT:
+		return "no range with this address and size is poisoned";
+	case -ENOSPC:
+		return "too many ranges are poisoned";
+	default:
+		return strerror(-code);
+	}
+}
+
+/* A member that the command does not have; NULL: there is none. */
+static const char *unknown_member(struct json_object *request, size_t command)
+{
+	json_object_object_foreach(request, name, value)
+	{
+		bool known = !strcmp(name, "command");
+
+		(void)value;
+		for (unsigned int i = 0; i < 2 && commands[command].members[i]; i++)
+			known |= !strcmp(name, commands[command].members[i]);
+		if (!known)
+			return name;
+	}
+	return NULL;
+}
+
 static void execute(struct control *control, struct json_object *request,
 		    struct json_object *answer)
 {
@@ -189,34 +227,61 @@ static void execute(struct control *control, struct json_object *request,
 	if (!json_object_is_type(request, json_type_object) ||
 	    !json_object_object_get_ex(request, "command", &name) ||
 	    !json_object_is_type(name, json_type_string)) {
-		add_error(answer, "no JSON object with a command", "{\"command\":\"stats\"}");
+		add_error(answer, "no JSON object with a command, alone in its line",
+			  "{\"command\":\"stats\"}");
 		return;
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {
+		const char *unknown;
+		char text[96];
 		int ret;
 
 		if (strcmp(commands[i].name, json_object_get_string(name)))
 			continue;
+		unknown = unknown_member(request, i);
+		if (unknown) {
+			snprintf(text, sizeof(text), "unknown member '%s'", unknown);
+			add_error(answer, text, commands[i].hint);
+			return;
+		}
 		ret = commands[i].execute(control, request, answer);
 		if (ret)
-			add_error(answer, strerror(-ret), commands[i].members);
+			add_error(answer, error_text(ret), commands[i].hint);
 		return;
 	}
 	add_error(answer, "unknown command",
 		  "stats, poison, clear-poison, memory-ready, fail-resets");
 }
 
+/* The one value of a line, which the caller puts; NULL: there is none, or something behind it. */
+static struct json_object *parse_line(const char *line, size_t size)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(NESTING_MAX);
+	struct json_object *value = NULL;
+	size_t end = size;
+
+	if (tokener) {
+		value = json_tokener_parse_ex(tokener, line, (int)size);
+		end = json_tokener_get_parse_end(tokener);
+	}
+	json_tokener_free(tokener);
+	while (end < size && strchr(" \t\r\n", line[end]) && line[end])
+		end++;
+	if (end == size)
+		return value;
+	json_object_put(value);
+	return NULL;
+}
+
 /* One line; false: the other side does not take the answer. */
 static bool answer_line(struct control *control, const char *line, size_t size)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(NESTING_MAX);
-	struct json_object *answer = json_object_new_object(), *request = NULL;
+	struct json_object *answer = json_object_new_object();
+	struct json_object *request = parse_line(line, size);
 	const char *text;
 	size_t length;
 	bool sent;
 
-	if (tokener)
-		request = json_tokener_parse_ex(tokener, line, (int)size);
 	execute(control, request, answer);
 	text = json_object_to_json_string_length(answer, JSON_C_TO_STRING_PLAIN, &length);
 	/* Short, and the peer has asked: room is there, or it does not read. */
@@ -224,7 +289,6 @@ static bool answer_line(struct control *control, const char *line, size_t size)
 	       send(control->fd, "\n", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 	json_object_put(request);
 	json_object_put(answer);
-	json_tokener_free(tokener);
 	return sent;
 }
 

@@ -12,9 +12,9 @@
 
 struct control;
 
-/* Listen at path for what is to be done with server. */
-int control_create(const char *path, struct cxlvm_server *server, struct control **out,
-		   struct cxlvm_error *err);
+/* Listen at path; what is asked for is done with server, which has to be set before any step. */
+int control_create(const char *path, struct control **out, struct cxlvm_error *err);
+void control_set_server(struct control *control, struct cxlvm_server *server);
 void control_destroy(struct control *control);
 
 /* What to wait for, readable: the connection, else the socket that listens. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ctl.c - cxlvm ctl: ask a machine that runs, through its control socket (docs/control.md)
+ * ctl.c - cxlvm ctl: ask a machine or a software device that runs, through its control socket
  *
  * What comes back is checked like everything from another process: a line has an end and a
  * length, and members that are not there are not printed.
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "parse.h"
 
 #define ANSWER_MAX ((size_t)2 << 20)
 #define WAIT_S     60 /* a reset may take its time */
@@ -22,14 +23,23 @@
 static void help(FILE *to)
 {
 	fputs("usage: cxlvm ctl [--json] SOCKET COMMAND\n\n"
-	      "Ask a machine that runs with --control SOCKET.\n\n"
+	      "Ask a machine (cxlvm run) or a software device (cxlvm device) that runs with\n"
+	      "--control SOCKET.\n\n"
+	      "Of a machine:\n"
 	      "  status                   the machine and its devices\n"
 	      "  map                      guest physical map as it is now\n"
 	      "  devices                  decoders as the guest sees them, counters\n"
 	      "  reset                    reset the machine\n"
 	      "  reset DEVICE flr|cxl|bus reset one device\n"
 	      "  stop                     end the run\n"
-	      "  events                   print what happens, until the run ends\n"
+	      "  events                   print what happens, until the run ends\n\n"
+	      "Of a software device:\n"
+	      "  stats                    counters, and what is now\n"
+	      "  poison ADDRESS SIZE      let reads of this range of its memory fail\n"
+	      "  clear-poison [ADDRESS SIZE]\n"
+	      "                           take this range away, or all\n"
+	      "  memory-ready on|off      whether the memory is ready\n"
+	      "  fail-resets COUNT        let so many resets fail\n\n"
 	      "  --json                   print answers as they come\n",
 	      to);
 }
@@ -128,14 +138,80 @@ static void print_devices(struct json_object *result)
 	}
 }
 
-static const struct {
+/* What a device answers is its state itself. */
+static void print_stats(struct json_object *result)
+{
+	json_object_object_foreach(result, name, value)
+	{
+		printf("%-12s %s\n", name, json_object_get_string(value));
+	}
+}
+
+enum kind { TEXT, NUMBER, TRUTH };
+
+static const struct command_row {
 	const char *name;
-	int n_arguments; /* at most */
+	unsigned int n_arguments; /* all of them */
+	bool optional;            /* or none */
+	const char *members[2];
+	enum kind kind;
 	void (*print)(struct json_object *result);
 } commands[] = {
-	{ "status", 0, print_status }, { "map", 0, print_map }, { "devices", 0, print_devices },
-	{ "reset", 2, NULL },          { "stop", 0, NULL },     { "events", 0, NULL },
+	{ .name = "status", .print = print_status },
+	{ .name = "map", .print = print_map },
+	{ .name = "devices", .print = print_devices },
+	{ .name = "reset", .n_arguments = 2, .optional = true, .members = { "device", "kind" } },
+	{ .name = "stop" },
+	{ .name = "events" },
+	{ .name = "stats", .print = print_stats },
+	{ .name = "poison", .n_arguments = 2, .members = { "address", "size" }, .kind = NUMBER },
+	{ .name = "clear-poison",
+	  .n_arguments = 2,
+	  .optional = true,
+	  .members = { "address", "size" },
+	  .kind = NUMBER },
+	{ .name = "memory-ready", .n_arguments = 1, .members = { "ready" }, .kind = TRUTH },
+	{ .name = "fail-resets", .n_arguments = 1, .members = { "count" }, .kind = NUMBER },
 };
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* An argument as JSON has it; NULL: it is none of this kind. */
+static struct json_object *value_of(enum kind kind, const char *word)
+{
+	uint64_t number;
+
+	switch (kind) {
+	case NUMBER:
+		return parse_size(word, &number) ? json_object_new_uint64(number) : NULL;
+	case TRUTH:
+		if (!strcmp(word, "on") || !strcmp(word, "off"))
+			return json_object_new_boolean(!strcmp(word, "on"));
+		return NULL;
+	default:
+		return json_object_new_string(word);
+	}
+}
+
+/* The request, which the caller puts; NULL: *bad is an argument that cannot be. */
+static struct json_object *build_request(const struct command_row *row, char **words, int n,
+					 const char **bad)
+{
+	struct json_object *asked = json_object_new_object();
+
+	json_object_object_add(asked, "command", json_object_new_string(row->name));
+	for (int i = 0; i < n; i++) {
+		struct json_object *value = value_of(row->kind, words[i]);
+
+		if (!value) {
+			json_object_put(asked);
+			*bad = words[i];
+			return NULL;
+		}
+		json_object_object_add(asked, row->members[i], value);
+	}
+	return asked;
+}
 
 static int connect_to(const char *path, struct cxlvm_error *err)
 {
@@ -152,34 +228,26 @@ static int connect_to(const char *path, struct cxlvm_error *err)
 		code = -errno;
 		if (fd >= 0)
 			close(fd);
-		cxlvm_error_set(err, code, "cannot reach a machine at '%s': %s", path,
+		cxlvm_error_set(err, code, "cannot reach a machine or device at '%s': %s", path,
 				strerror(-code));
-		cxlvm_error_hint(err, "start one with: cxlvm run --control %s", path);
+		cxlvm_error_hint(
+			err, "start one with: cxlvm run --control %s, or cxlvm device --control %s",
+			path, path);
 		return code;
 	}
 	return fd;
 }
 
-static int send_command(int fd, char **words, int n, struct cxlvm_error *err)
+static int send_command(int fd, struct json_object *asked, struct cxlvm_error *err)
 {
-	struct json_object *asked = json_object_new_object();
-	const char *line;
-	size_t length;
-	int code = 0;
+	const char *line = json_object_to_json_string_ext(asked, JSON_C_TO_STRING_PLAIN);
+	size_t length = strlen(line);
 
-	json_object_object_add(asked, "command", json_object_new_string(words[0]));
-	if (n > 1)
-		json_object_object_add(asked, "device", json_object_new_string(words[1]));
-	if (n > 2)
-		json_object_object_add(asked, "kind", json_object_new_string(words[2]));
-	line = json_object_to_json_string_ext(asked, JSON_C_TO_STRING_PLAIN);
-	length = strlen(line);
 	/* Short enough to go at once. */
 	if (send(fd, line, length, MSG_NOSIGNAL) != (ssize_t)length ||
 	    send(fd, "\n", 1, MSG_NOSIGNAL) != 1)
-		code = cxlvm_error_set(err, -EPIPE, "the machine does not take the command");
-	json_object_put(asked);
-	return code;
+		return cxlvm_error_set(err, -EPIPE, "the other side does not take the command");
+	return 0;
 }
 
 /* A line without its end; the caller frees it. NULL with err set. */
@@ -205,36 +273,48 @@ static char *receive_line(FILE *from, struct cxlvm_error *err)
 	}
 	free(line);
 	cxlvm_error_set(err, -EIO, "%s",
-			c == EOF ? "the machine ended the conversation"
-				 : "the machine's answer makes no sense");
+			c == EOF ? "the other side ended the conversation"
+				 : "the answer makes no sense");
 	return NULL;
 }
 
-/* 0 when the machine did what it was asked for. */
-static int print_answer(const char *line, size_t command, bool json, struct cxlvm_error *err)
+/* A machine says whether it did it, and has a result; a device's answer is the result, or an error. */
+static bool is_done(struct json_object *answer, struct json_object **result)
 {
-	struct json_object *answer = json_tokener_parse(line);
-	struct json_object *result = part_of(answer, "result");
+	if (json_object_object_get_ex(answer, "ok", NULL)) {
+		*result = part_of(answer, "result");
+		return truth_of(answer, "ok");
+	}
+	*result = answer;
+	return !json_object_object_get_ex(answer, "error", NULL);
+}
+
+/* 0 when what was asked for was done. */
+static int print_answer(const char *line, const struct command_row *row, bool json,
+			struct cxlvm_error *err)
+{
+	struct json_object *answer = json_tokener_parse(line), *result;
 	int code = 0;
 
 	if (json)
 		puts(line);
 	if (!json_object_is_type(answer, json_type_object)) {
-		code = cxlvm_error_set(err, -EPROTO, "the machine's answer is no JSON object");
-	} else if (!truth_of(answer, "ok")) {
+		code = cxlvm_error_set(err, -EPROTO, "the answer is no JSON object");
+	} else if (!is_done(answer, &result)) {
 		code = cxlvm_error_set(err, -EINVAL, "%s", text_of(answer, "error"));
 		cxlvm_error_hint(err, "%s", text_of(answer, "hint"));
-	} else if (!json && commands[command].print) {
-		commands[command].print(result);
+	} else if (!json && row->print) {
+		row->print(result);
 	}
 	json_object_put(answer);
 	return code;
 }
 
-static int converse(int fd, char **words, int n, size_t command, bool json, struct cxlvm_error *err)
+static int converse(int fd, struct json_object *asked, const struct command_row *row, bool json,
+		    struct cxlvm_error *err)
 {
-	bool events = !strcmp(words[0], "events");
-	int code = send_command(fd, words, n, err);
+	bool events = !strcmp(row->name, "events");
+	int code = send_command(fd, asked, err);
 	FILE *from = fdopen(fd, "r");
 	char *line = NULL;
 
@@ -244,7 +324,7 @@ static int converse(int fd, char **words, int n, size_t command, bool json, stru
 	}
 	if (!code) {
 		line = receive_line(from, err);
-		code = line ? print_answer(line, command, json, err) : err->code;
+		code = line ? print_answer(line, row, json, err) : err->code;
 		free(line);
 	}
 	while (!code && events) {
@@ -272,9 +352,11 @@ static int usage_error(const char *text, const char *what)
 static int run(int argc, char **argv)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	const struct command_row *row = commands;
+	const char *bad = NULL;
+	struct json_object *asked;
 	bool json = false;
-	size_t command = 0;
-	int at = 1, n, fd;
+	int at = 1, n, fd, code;
 
 	if (at < argc && !strcmp(argv[at], "--help")) {
 		help(stdout);
@@ -284,18 +366,24 @@ static int run(int argc, char **argv)
 		json = true;
 		at++;
 	}
-	n = argc - at - 1;
-	if (n < 1)
+	/* arguments of the command */
+	n = argc - at - 2;
+	if (n < 0)
 		return usage_error("SOCKET and COMMAND are wanted", "");
-	while (command < sizeof(commands) / sizeof(commands[0]) &&
-	       strcmp(commands[command].name, argv[at + 1]))
-		command++;
-	if (command == sizeof(commands) / sizeof(commands[0]))
+	while (row < commands + N_COMMANDS && strcmp(row->name, argv[at + 1]))
+		row++;
+	if (row == commands + N_COMMANDS)
 		return usage_error("unknown command ", argv[at + 1]);
-	if (n - 1 != 0 && n - 1 != commands[command].n_arguments)
+	if ((unsigned int)n != row->n_arguments && (n || !row->optional))
 		return usage_error("wrong number of arguments for ", argv[at + 1]);
+	asked = build_request(row, argv + at + 2, n, &bad);
+	if (!asked)
+		return usage_error(row->kind == TRUTH ? "neither on nor off: " : "not a number: ",
+				   bad);
 	fd = connect_to(argv[at], &err);
-	if (fd < 0 || converse(fd, argv + at + 1, n, command, json, &err)) {
+	code = fd < 0 ? fd : converse(fd, asked, row, json, &err);
+	json_object_put(asked);
+	if (code) {
 		print_error("ctl", &err);
 		return STATUS_FAILED;
 	}
@@ -304,7 +392,7 @@ static int run(int argc, char **argv)
 
 const struct command command_ctl = {
 	.name = "ctl",
-	.summary = "ask a machine that runs",
+	.summary = "ask a machine or device that runs",
 	.run = run,
 	.help = help,
 };

@@ -4,6 +4,8 @@
 #include <fnmatch.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/time.h>
@@ -29,6 +31,7 @@ struct request {
 	/* Lines printed in this second. */
 	time_t second;
 	unsigned int lines;
+	unsigned long long untaken; /* lines that nobody took */
 };
 
 static void help(FILE *to)
@@ -47,6 +50,36 @@ static void help(FILE *to)
 	      to);
 }
 
+static bool is_taken(void)
+{
+	struct pollfd log = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&log, 1, 0) == 1;
+}
+
+/*
+ * One line to standard error. It may be a pipe that is full, and no client is to make the server wait
+ * for who reads it: the line is counted then. What can be written at all has room for a line.
+ */
+CXLVM_PRINTF(2, 3)
+static void say(struct request *request, const char *format, ...)
+{
+	va_list args;
+
+	if (request->untaken && is_taken()) {
+		fprintf(stderr, "cxlvm device: %llu lines are missing here: nobody took them\n",
+			request->untaken);
+		request->untaken = 0;
+	}
+	if (!is_taken()) {
+		request->untaken++;
+		return;
+	}
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+}
+
 static void on_event(void *owner, enum cxlvm_server_event event, const char *text)
 {
 	static const char *const names[] = {
@@ -63,21 +96,21 @@ static void on_event(void *owner, enum cxlvm_server_event event, const char *tex
 		request->lines = 0;
 	request->second = now;
 	if (request->lines == LINES_PER_SECOND)
-		fputs("cxlvm device: more of this is not printed in this second\n", stderr);
+		say(request, "cxlvm device: more of this is not printed in this second\n");
 	if (request->lines++ < LINES_PER_SECOND)
-		fprintf(stderr, "cxlvm device: %s: %s\n", names[event], text);
+		say(request, "cxlvm device: %s: %s\n", names[event], text);
 }
 
 static void on_message(void *owner, const struct cxlvm_server_message *message)
 {
-	const struct request *request = owner;
+	struct request *request = owner;
 	const char *name = message->name ? message->name : "unknown";
 
 	if (fnmatch(request->trace, name, 0))
 		return;
-	fprintf(stderr, "trace: %s %s %s (%u) id %u size %u descriptors %u error %d\n",
-		message->sent ? "sent" : "received", message->reply ? "reply" : "command", name,
-		message->command, message->id, message->size, message->descriptors, message->error);
+	say(request, "trace: %s %s %s (%u) id %u size %u descriptors %u error %d\n",
+	    message->sent ? "sent" : "received", message->reply ? "reply" : "command", name,
+	    message->command, message->id, message->size, message->descriptors, message->error);
 }
 
 static bool refuse(const char *what, const char *value, const char *hint)
@@ -166,6 +199,8 @@ static int open_signals(struct cxlvm_error *err)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	/* Who reads the messages may go away: no client is to end the server with one. */
 	signal(SIGPIPE, SIG_IGN);
+	/* A memory file above the limit on files (ulimit -f) is an error that is told. */
+	signal(SIGXFSZ, SIG_IGN);
 	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		cxlvm_error_set(err, -errno, "signalfd: %s", strerror(errno));
@@ -238,11 +273,14 @@ static int offer(struct request *request)
 	struct control *control = NULL;
 	int signals = open_signals(&err), ret = signals;
 
+	/* The memory file is made last, so that no failure leaves it behind. */
 	if (signals >= 0)
+		ret = request->control ? control_create(request->control, &control, &err) : 0;
+	if (!ret)
 		ret = cxlvm_server_create(&request->config, &server, &err);
-	if (!ret && request->control)
-		ret = control_create(request->control, server, &control, &err);
 	if (!ret) {
+		if (control)
+			control_set_server(control, server);
 		fprintf(stderr, "cxlvm device: listening on %s\n", request->config.socket_path);
 		serve(server, control, signals);
 	}

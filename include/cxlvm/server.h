@@ -15,6 +15,9 @@
  * from a client may wait for who serves that file, where the client has one of a FUSE or network file
  * system that hangs. It is asked nothing else, and used for nothing.
  *
+ * A process that has a limit on the size of files (RLIMIT_FSIZE) should ignore SIGXFSZ: a memory file
+ * above it is -EFBIG then.
+ *
  * A server belongs to one thread. It has no thread of its own and no global state; its owner waits
  * for the file descriptor and calls cxlvm_server_step:
  *

@@ -196,6 +196,15 @@ int vu_memory_mend(const struct vu_memory *memory, bool *mended)
 	return !fallocate(memory->fd, 0, 0, size) || errno == EOPNOTSUPP ? 0 : -errno;
 }
 
+static void hint_room(struct cxlvm_error *err, int code)
+{
+	cxlvm_error_hint(err, code == -EFBIG
+				      ? "raise the limit on the size of files (ulimit -f), or "
+					"ask for a smaller size"
+				      : "make room there, name a file elsewhere, or ask for a "
+					"smaller size");
+}
+
 static int own_memory(uint64_t size, struct cxlvm_error *err)
 {
 	int fd = memfd_create("cxl-device-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -206,6 +215,8 @@ static int own_memory(uint64_t size, struct cxlvm_error *err)
 		return fd;
 	ret = cxlvm_error_set(err, -errno, "device memory of %" PRIu64 " bytes: %s", size,
 			      strerror(errno));
+	if (ret == -EFBIG)
+		hint_room(err, ret);
 	if (fd >= 0)
 		close(fd);
 	return ret;
@@ -240,7 +251,7 @@ static int check_memory_file(int fd, const char *path, uint64_t size, bool made,
 no_room:
 	ret = cxlvm_error_set(err, -errno, "memory file %s: no room for %" PRIu64 " bytes: %s",
 			      path, size, strerror(errno));
-	cxlvm_error_hint(err, "make room there, name a file elsewhere, or ask for a smaller size");
+	hint_room(err, ret);
 	return ret;
 }
 

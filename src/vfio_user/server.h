@@ -27,12 +27,12 @@
 #include "vfio_user/version.h"
 
 /* The largest count of a data message: the protocol's default, so it is not announced. */
-#define SERVER_DATA_MAX  ((uint32_t)1 << 20)
-#define SERVER_LIMIT     (SERVER_DATA_MAX + VU_DATA_OVERHEAD)
+#define SERVER_DATA_MAX   ((uint32_t)1 << 20)
+#define SERVER_LIMIT      (SERVER_DATA_MAX + VU_DATA_OVERHEAD)
 /* Bytes of the longest answer without data. */
-#define SERVER_REPLY_MAX 512u
+#define SERVER_REPLY_MAX  512u
 /* Time for which one wait inside of a receive follows another. */
-#define SERVER_LINGER_MS 10u
+#define SERVER_LINGER_MS  10u
 /* So long a client has the device without a word about its version. */
 #define SERVER_VERSION_MS 5000u
 

@@ -188,7 +188,7 @@ stop_ends_it() {
 	want_equal "exit status" 0 "$(ended)"
 	want_text "the message" 'stopped by the control socket' "$WORK/err"
 	[ ! -e "$S" ] || fail "the socket is still there"
-	refused 1 'cannot reach a machine' 'cxlvm run --control' -- "$CXLVM" ctl "$S" status
+	refused 1 'cannot reach a machine or device' 'cxlvm run --control' -- "$CXLVM" ctl "$S" status
 }
 
 # a monitor that was killed leaves its socket: the next one takes the place

@@ -239,6 +239,182 @@ client_never_rests() {
 	trap - EXIT
 }
 
+# A log that nobody reads is full at some time: lines are left out, and told when there is room again.
+log_is_full() {
+	rm -f "$WORK/messages"
+	mkfifo "$WORK/messages"
+	# open for reading, and not read
+	exec 8<>"$WORK/messages"
+	"$CXLVM" device --socket "$WORK/socket" $SIZE --trace '*' 2>"$WORK/messages" 8<&- &
+	pid=$!
+	for _ in $(seq 200); do
+		[ ! -S "$WORK/socket" ] || break
+		sleep 0.05
+	done
+	# 64 KiB are some 800 lines; a server that waits for its log does not answer one of these
+	python3 -c 'import socket, struct, sys
+peer = socket.socket(socket.AF_UNIX)
+peer.settimeout(10)
+peer.connect(sys.argv[1])
+peer.sendall(struct.pack("<HHIIIHH", 1, 1, 20, 0, 0, 0, 0))
+peer.recv(4096)
+for i in range(3000):
+	peer.sendall(struct.pack("<HHIIIQII", i, 9, 32, 0, 0, 0, 7, 4))
+	if len(peer.recv(4096)) != 36:
+		sys.exit("no answer")' "$WORK/socket" || fail "it waits for its log"
+	python3 -c 'import os
+fd = os.open(os.sys.argv[1], os.O_RDONLY | os.O_NONBLOCK)
+while True:
+	try:
+		os.read(fd, 65536)
+	except BlockingIOError:
+		break' "$WORK/messages"
+	python3 -c 'import socket, sys
+peer = socket.socket(socket.AF_UNIX)
+peer.connect(sys.argv[1])
+peer.sendall(b"\377" * 16)
+peer.recv(16)' "$WORK/socket"
+	server_stop TERM
+	want_equal "exit status" 0 $status
+	timeout 1 cat <&8 >"$WORK/log" || :
+	exec 8<&-
+	want_text "the log" '[1-9][0-9]* lines are missing here' "$WORK/log"
+}
+
+# Who comes and goes in a loop does not fill the log.
+log_lines_are_limited() {
+	server_start
+	python3 -c 'import socket, sys
+for i in range(300):
+	peer = socket.socket(socket.AF_UNIX)
+	peer.settimeout(5)
+	peer.connect(sys.argv[1])
+	peer.sendall(b"\377" * 16)
+	peer.recv(16)' "$WORK/socket"
+	server_stop TERM
+	lines=$(grep -c 'client left' "$WORK/server.log")
+	seconds=$(grep -c 'more of this is not printed' "$WORK/server.log")
+	[ "$seconds" -ge 1 ] || fail "it says nothing about what it leaves out"
+	# the first and the last second need not have so many
+	[ "$lines" -le $((10 * (seconds + 2))) ] || fail "$lines lines, $seconds times too many"
+}
+
+# Messages whose command has a name that the pattern matches, with what they were.
+trace_by_pattern() {
+	for pattern in '*' 'REGION_*'; do
+		server_start --trace "$pattern"
+		python3 -c 'import socket, struct, sys
+peer = socket.socket(socket.AF_UNIX)
+peer.settimeout(5)
+peer.connect(sys.argv[1])
+for message in [struct.pack("<HHIIIHH", 1, 1, 20, 0, 0, 0, 0),
+		struct.pack("<HHIIIQII", 2, 9, 32, 0, 0, 0, 7, 4),
+		struct.pack("<HHIIIQII", 3, 9, 32, 0, 0, 4096, 7, 4),
+		struct.pack("<HHIII", 4, 99, 16, 0, 0)]:
+	peer.sendall(message)
+	peer.recv(4096)' "$WORK/socket"
+		server_stop TERM
+		grep '^trace: ' "$WORK/server.log" >"$WORK/trace" || :
+		want_text "the trace" \
+			'received command REGION_READ \(9\) id 2 size 32 descriptors 0 error 0$' "$WORK/trace"
+		want_text "the trace" \
+			'sent reply REGION_READ \(9\) id 2 size 36 descriptors 0 error 0$' "$WORK/trace"
+		want_text "the trace" \
+			'sent reply REGION_READ \(9\) id 3 size 16 descriptors 0 error 22$' "$WORK/trace"
+		case $pattern in
+		'*') want_text "the trace" 'received command unknown \(99\) id 4' "$WORK/trace" ;;
+		*) want_equal "lines" 4 "$(wc -l <"$WORK/trace")" ;;
+		esac
+	done
+}
+
+# Limits on the size of files are an error like others, not the end by a signal.
+file_size_limit() {
+	for option in '' "--memory-file $WORK/files/limited"; do
+		rc=0
+		# shellcheck disable=SC2086 # words
+		(ulimit -f 1000 && exec "$CXLVM" device --socket "$WORK/socket" $SIZE $option) \
+			>"$WORK/out" 2>"$WORK/err" || rc=$?
+		want_equal "exit status" 1 $rc
+		want_text "the message" '268435456 bytes: File too large' "$WORK/err"
+		want_text "the hint" 'hint: .*ulimit -f' "$WORK/err"
+	done
+	[ ! -e "$WORK/files/limited" ] || fail "the memory file is left behind"
+}
+
+# A start that fails leaves nothing.
+failed_start() {
+	: >"$WORK/files/plain"
+	refused 1 'plain exists and is not a socket' -- "$CXLVM" device --socket "$WORK/socket" $SIZE \
+		--memory-file "$WORK/files/made" --control "$WORK/files/plain"
+	[ ! -e "$WORK/files/made" ] && [ ! -e "$WORK/socket" ] || fail "something is left behind"
+}
+
+# One memory, one server.
+memory_file_in_use() {
+	server_start --memory-file "$WORK/files/shared"
+	refused 1 'shared is in use by another process' 'lslocks' -- "$CXLVM" device --socket s $SIZE \
+		--memory-file "$WORK/files/shared"
+	[ -f "$WORK/files/shared" ] || fail "the file is gone"
+	server_stop KILL
+	server_start --memory-file "$WORK/files/shared"
+	server_stop TERM
+	rm "$WORK/files/shared"
+}
+
+# What is not understood is refused, not left out.
+control_is_strict() {
+	server_start --control "$WORK/control"
+	control '{"command":"stats","sizes":1}
+{"command":"poison","address":4096,"size":64,"length":1}
+{"command":"stats"} {"command":"stats"}
+{"command":"stats"}x
+{"command":"stats"}	 
+' >"$WORK/answers"
+	want_equal "errors" 'true true true true false ' \
+		"$(jq -c 'has("error")' "$WORK/answers" | tr '\n' ' ')"
+	want_text "the first answer" "unknown member 'sizes'" "$WORK/answers"
+	python3 -c 'import socket, sys
+peer = socket.socket(socket.AF_UNIX)
+peer.settimeout(5)
+peer.connect(sys.argv[1])
+peer.sendall(b"{\"command\":\"stats\"}\0\n")
+print(peer.recv(4096).decode())' "$WORK/control" >"$WORK/answers"
+	want_text "the answer to a NUL" '"error"' "$WORK/answers"
+	server_stop TERM
+}
+
+# cxlvm ctl speaks to it as to a machine.
+control_by_ctl() {
+	server_start --control "$WORK/control"
+	ctl() {
+		"$CXLVM" ctl "$@" >"$WORK/out" 2>"$WORK/err" || fail "ctl $*: $(cat "$WORK/err")"
+	}
+	ctl "$WORK/control" poison 0x1000 64
+	ctl "$WORK/control" poison 1M 4K
+	ctl "$WORK/control" stats
+	want_text "the statistics" '^poisoned  *2$' "$WORK/out"
+	want_text "the statistics" '^connected  *false$' "$WORK/out"
+	refused 1 'no range with this address and size is poisoned' 'as they were poisoned' -- \
+		"$CXLVM" ctl "$WORK/control" clear-poison 4096 65
+	ctl "$WORK/control" clear-poison 4096 64
+	ctl --json "$WORK/control" stats
+	want_equal "poisoned" 1 "$(jq .poisoned "$WORK/out")"
+	ctl "$WORK/control" clear-poison
+	ctl "$WORK/control" memory-ready off
+	ctl "$WORK/control" memory-ready on
+	ctl "$WORK/control" fail-resets 2
+	ctl --json "$WORK/control" stats
+	want_equal "poisoned" 0 "$(jq .poisoned "$WORK/out")"
+	refused 2 'not a number: many' -- "$CXLVM" ctl "$WORK/control" fail-resets many
+	refused 2 'neither on nor off: maybe' -- "$CXLVM" ctl "$WORK/control" memory-ready maybe
+	refused 2 'wrong number of arguments for poison' -- "$CXLVM" ctl "$WORK/control" poison 1
+	refused 1 'out of range' 'inside the memory' -- "$CXLVM" ctl "$WORK/control" poison 256M 1
+	# what only a machine has
+	refused 1 'unknown command' 'fail-resets' -- "$CXLVM" ctl "$WORK/control" status
+	server_stop TERM
+}
+
 # every option of the help is in the manual
 manual() {
 	"$CXLVM" help device >"$WORK/help"
@@ -263,5 +439,13 @@ check "a living server is not disturbed, a dead one's sockets are replaced" livi
 check "the control socket answers each line" control_socket
 check "nobody reads its messages any more" reader_leaves
 check "a client that never rests keeps nobody else waiting" client_never_rests
+check "nobody reads its messages for now" log_is_full
+check "messages about clients are ten in a second" log_lines_are_limited
+check "a trace of the messages that a pattern matches" trace_by_pattern
+check "limits on the size of files" file_size_limit
+check "a start that fails leaves nothing" failed_start
+check "one server for a memory file" memory_file_in_use
+check "the control socket refuses what it does not know" control_is_strict
+check "cxlvm ctl speaks to the control socket" control_by_ctl
 check "the manual has all options" manual
 tap_end

@@ -309,8 +309,7 @@ int connection_call(struct connection *conn, struct call *call)
 		head_size += data_size;
 		data_size = 0;
 	}
-	ret = send_all(conn, head, head_size, call->data, data_size, call->fds, call->n_fds,
-		       &end);
+	ret = send_all(conn, head, head_size, call->data, data_size, call->fds, call->n_fds, &end);
 	for (bool first = true; !ret; first = false) {
 		ret = receive(conn, call, first, &end);
 		if (!ret)
