@@ -102,13 +102,12 @@ static bool give_up(const struct vcpu *vcpu, bool seen)
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
 		struct device *device = &vm->devices[i];
 		struct cxlvm_memory_area area;
-		struct cxlvm_gpa guest;
 
 		pthread_mutex_lock(&device->lock);
 		if (device->real && device->mapped &&
 		    cxlvm_endpoint_memory_areas(device->endpoint, &area, 1) &&
 		    (!seen || vcpu_sees_fault(vcpu, area.guest)) &&
-		    cxlvm_endpoint_memory_error(device->endpoint, area.address, &guest)) {
+		    cxlvm_endpoint_memory_error(device->endpoint, area.address, NULL)) {
 			device_warn(device, -EFAULT,
 				    "device memory does not answer, and the kernel does not say "
 				    "why: it is dark until the device is reset");

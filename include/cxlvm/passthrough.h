@@ -210,8 +210,11 @@ CXLVM_PUBLIC bool cxlvm_endpoint_host_owns_address(const struct cxlvm_endpoint *
  * The memory behind address in this process is broken: the kernel says so to a vCPU's thread, which
  * found it for the guest, with SIGBUS, BUS_MCEERR_AR (MAP-6). If it is this device's memory, the map is
  * disabled, and the guest reads ones until the device is reset; the event names the guest address.
- * For a host that cannot hand the guest a machine check of its own. Serialized with the verbs; not
- * for the signal handler itself. 1 and *guest if it is this device's memory, 0 if not.
+ * For a host that cannot hand the guest a machine check of its own. With guest NULL no address is
+ * known, nor a cause: a KVM_RUN that keeps failing with EFAULT while the device says that its memory is
+ * usable; any address of the mapping says which memory it is, and the event says no more than that it
+ * cannot be reached. Serialized with the verbs; not for the signal handler itself. 1 and *guest if it
+ * is this device's memory, 0 if not.
  */
 CXLVM_PUBLIC int cxlvm_endpoint_memory_error(struct cxlvm_endpoint *endpoint, const void *address,
 					     struct cxlvm_gpa *guest);

@@ -271,13 +271,20 @@ int cxlvm_endpoint_memory_error(struct cxlvm_endpoint *ep, const void *address,
 
 	if (!area)
 		return 0;
-	guest->value = area->guest.value + ((uintptr_t)address - (uintptr_t)area->address);
+	if (guest)
+		guest->value = area->guest.value + ((uintptr_t)address - (uintptr_t)area->address);
 	/* It may have been disabled since: by another vCPU with the same error, by a reset. */
 	if (is_dark(ep) || !flag_is_set(&ep->state.mapped))
 		return 1;
-	cxlvm_error_set(&err, -EHWPOISON,
-			"%s: memory error in the device memory at guest address 0x%" PRIx64,
-			ep->name, guest->value);
+	if (guest)
+		cxlvm_error_set(&err, -EHWPOISON,
+				"%s: memory error in the device memory at guest address 0x%" PRIx64,
+				ep->name, guest->value);
+	else
+		cxlvm_error_set(&err, -ENXIO,
+				"%s: the device memory cannot be reached: the kernel has taken it "
+				"away, and does not say why or where",
+				ep->name);
 	take_away(ep, &err);
 	return 1;
 }

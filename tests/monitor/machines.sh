@@ -172,7 +172,7 @@ generations_and_window() {
 		want_equal "$name" false "$("$CXLVM" list --json --sysfs "tests/machines/$name.machine" |
 			jq '[.devices[] | has("generations")] | any')"
 	done
-	listed lab-cxl '.window.decoder // "-"' '["decoder0.0"]'
+	listed lab-cxl '.window.decoder // "-"' '["-","decoder0.0"]'
 	listed intel-type2 '.window.resource' '[277025390592]'
 	listed uncommitted 'has("window")' '[false]'
 	# one byte more than the window

@@ -22,11 +22,17 @@ static struct {
 	char journal[256]; /* what the device was asked for */
 	int always;        /* eventfd that is always readable */
 	atomic_uint served, looked;
+	struct cxlvm_kernel_config kernel; /* that the monitor gave */
 } rig;
 
 /* Names that the linker gives: NOLINTBEGIN(bugprone-reserved-identifier) */
 int __wrap_cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep);
 bool __wrap_cxlvm_endpoint_is_plain(const struct cxlvm_endpoint *ep);
+int __wrap_cxlvm_kernel_create(const struct cxlvm_kernel_config *config,
+			       struct cxlvm_kernel **kernel, struct cxlvm_error *err);
+int __wrap_cxlvm_kernel_open(struct cxlvm_kernel *kernel,
+			     const struct cxlvm_kernel_device_config *config,
+			     struct cxlvm_transport *out, struct cxlvm_error *err);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
 int __wrap_cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
@@ -40,6 +46,29 @@ bool __wrap_cxlvm_endpoint_is_plain(const struct cxlvm_endpoint *ep)
 {
 	(void)ep;
 	return false;
+}
+
+int __wrap_cxlvm_kernel_create(const struct cxlvm_kernel_config *config,
+			       struct cxlvm_kernel **kernel, struct cxlvm_error *err)
+{
+	(void)err;
+	rig.kernel = *config;
+	*kernel = (struct cxlvm_kernel *)&rig;
+	return 0;
+}
+
+/* A first map, of so many bytes that it takes a while: when the library tells is another test's. */
+int __wrap_cxlvm_kernel_open(struct cxlvm_kernel *kernel,
+			     const struct cxlvm_kernel_device_config *config,
+			     struct cxlvm_transport *out, struct cxlvm_error *err)
+{
+	(void)out;
+	(void)err;
+	assert_ptr_equal(kernel, &rig);
+	assert_string_equal(config->device, "0000:17:00.0");
+	rig.kernel.progress(rig.kernel.host, 0x40000000, rig.kernel.dma_size / 2);
+	rig.kernel.progress(rig.kernel.host, rig.kernel.dma_size / 2, rig.kernel.dma_size / 2);
+	return 0;
 }
 
 static void note(const char *call)
@@ -215,11 +244,48 @@ static void p8_notices_of_the_kernel_do_not_flood_the_log(void **state)
 	device_finish(device);
 }
 
+/* One line for each time that the library tells, on standard error, in MiB. */
+static void long_dma_maps_show_how_far_they_are(void **state)
+{
+	static const char wanted[] = "mapping guest memory for DMA: 1024 of 3072 MiB\n"
+				     "mapping guest memory for DMA: 3072 of 3072 MiB\n";
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct device *device = plug();
+	FILE *file = tmpfile();
+	char text[256] = "";
+	int before;
+
+	(void)state;
+	assert_non_null(file);
+	rig.vm.ram.size = 0xc0000000;
+	rig.config.n_devices = 3;
+	rig.config.devices[0].vfio = "0000:17:00.0";
+	rig.config.devices[1].socket = "socket";
+	rig.config.devices[2].vfio = "0000:18:00.0";
+	fflush(stderr);
+	before = dup(STDERR_FILENO);
+	assert_true(before >= 0);
+	assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+	assert_int_equal(vfio_open(device, &rig.config.devices[0], &err), 0);
+	fflush(stderr);
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	close(before);
+	rewind(file);
+	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+	fclose(file);
+	assert_string_equal(text, wanted);
+	/* Each device of the kernel gets all of RAM, one of a server not. */
+	assert_true(rig.kernel.dma_size == 2 * rig.vm.ram.size);
+	rig.vm.vfio.kernel = NULL;
+	device_finish(device);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p8_dma_ends_before_memory_is_unmapped),
 		cmocka_unit_test(devices_of_zeros_can_be_finished),
+		cmocka_unit_test(long_dma_maps_show_how_far_they_are),
 		cmocka_unit_test(p8_notices_of_the_kernel_do_not_flood_the_log),
 		cmocka_unit_test(taken_memory_is_looked_for_beside_a_busy_server),
 	};

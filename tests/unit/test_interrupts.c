@@ -19,13 +19,14 @@ static struct {
 	struct vm_config config;
 	struct vm vm;
 	struct device device;
-	uint8_t space[256];     /* config space of the device */
-	uint8_t bar[0x2000];    /* BAR 0 */
-	uint32_t flags;         /* of interrupt info */
-	unsigned int spare;     /* vectors that the host has */
-	char journal[1024];     /* calls, one a line */
-	bool refuses;           /* every write */
-	char warning[128];      /* the last */
+	uint8_t space[256];  /* config space of the device */
+	uint8_t bar[0x2000]; /* BAR 0 */
+	uint32_t flags;      /* of interrupt info */
+	unsigned int spare;  /* vectors that the host has */
+	char journal[1024];  /* calls, one a line */
+	bool refuses;        /* every write */
+	char warning[128];   /* the last */
+	unsigned int n_warnings;
 	uint64_t sent[VECTORS]; /* message that KVM has: address << 32 | data; 0 for none */
 	int eventfds[VECTORS];
 } rig;
@@ -97,6 +98,7 @@ void __wrap_device_warn(struct device *device, int code, const char *text)
 	(void)device;
 	(void)code;
 	snprintf(rig.warning, sizeof(rig.warning), "%s", text);
+	rig.n_warnings++;
 }
 
 uint32_t __wrap_cxlvm_endpoint_config_read(const struct cxlvm_endpoint *ep, uint32_t offset,
@@ -286,6 +288,43 @@ static void signal_vector(int eventfd)
 	uint64_t one = 1;
 
 	assert_int_equal(write(eventfd, &one, sizeof(one)), sizeof(one));
+}
+
+/* The device has a pin, the guest finds none, and is told once, however often it looks or resets. */
+static void intx_is_refused_with_one_message(void **state)
+{
+	static const struct {
+		uint16_t msi, msix;
+		const char *text;
+	} rows[] = {
+		{ 0, 0x0003, "INTx of the device is not given to the guest, MSI-X is" },
+		{ 0x0001, 0, "INTx of the device is not given to the guest, MSI is" },
+		{ 0, 0,
+		  "INTx of the device is not given to the guest, and it has no other interrupts" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		for (uint8_t pin = 0; pin <= 4; pin++) {
+			struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+			prepare(rows[i].msi, rows[i].msix);
+			put(0x3c, 0x0b | (uint32_t)pin << 8, 2);
+			assert_int_equal(endpoint_open(&rig.device, &err), 0);
+			assert_int_equal(rig.n_warnings, pin != 0);
+			assert_string_equal(rig.warning, pin ? rows[i].text : "");
+			for (unsigned int n = 0; n < 3; n++) {
+				assert_int_equal(read_config(0x3d, 1), 0);
+				assert_int_equal(read_config(0x3c, 2), 0x000b);
+				assert_int_equal(read_config(0x3c, 4), 0x000b);
+				write_config(0x3c, 1, 0x0c);
+				pci_msi_reset(&rig.device);
+				pci_msix_reset(&rig.device);
+			}
+			assert_int_equal(rig.n_warnings, pin != 0);
+			unplug();
+		}
+	}
 }
 
 /* 32-bit addresses, one vector: what QEMU's and many real disks have. */
@@ -553,6 +592,7 @@ static void writes_that_the_device_refuses_are_told_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(intx_is_refused_with_one_message),
 		cmocka_unit_test(msi_alone_is_given_to_the_guest),
 		cmocka_unit_test(msi_vectors_are_masked_and_pending),
 		cmocka_unit_test(msi_and_msix_the_guest_has_msix),

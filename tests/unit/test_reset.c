@@ -399,6 +399,32 @@ static void map6_memory_error_takes_the_memory_away_until_a_reset(void **state)
 	vm_stop(vm);
 }
 
+/* MAP-5: taken away by a kernel that does not say where or why: then neither do we. */
+static void map5_memory_that_cannot_be_reached_until_a_reset(void **state)
+{
+	struct vm *vm = started(state, 2);
+	struct recorder *recorder = &vm->devices[1].recorder;
+	struct cxlvm_memory_area area;
+	const struct recorded_event *event;
+	const char *reason;
+
+	assert_true(cxlvm_endpoint_memory_areas(vm->devices[1].endpoint, &area, 1) >= 1);
+	assert_int_equal(vm_memory_error(vm, 0, area.address, NULL), 0);
+	assert_int_equal(vm_memory_error(vm, 1, area.address, NULL), 1);
+	assert_true(vm->devices[0].recorder.enabled);
+	assert_false(recorder->enabled);
+	event = recorder_event(recorder, CXLVM_EVENT_MEMORY_UNAVAILABLE);
+	assert_non_null(event);
+	assert_int_equal(event->code, -ENXIO);
+	reason = cxlvm_endpoint_unusable_reason(vm->devices[1].endpoint);
+	assert_non_null(strstr(reason, "cannot be reached"));
+	assert_null(strstr(reason, "0x"));
+	assert_null(strstr(reason, "memory error"));
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	vm_check_running(vm);
+	vm_stop(vm);
+}
+
 /* MAP-2: congruent to the guest address modulo 2 MiB, so that large pages are possible. */
 static void map2_addresses_are_congruent(void **state)
 {
@@ -541,6 +567,7 @@ int main(void)
 		TEST_FAKE(recheck_of_a_silent_device),
 		TEST_ALL(map6_host_owns_address),
 		TEST_ALL(map6_memory_error_takes_the_memory_away_until_a_reset),
+		TEST_ALL(map5_memory_that_cannot_be_reached_until_a_reset),
 		TEST_ALL(map2_addresses_are_congruent),
 		TEST_ON(map2_large_memory_is_congruent_modulo_1_gib, OWN_FAKE_2, "[own,fake 2]"),
 		TEST_ON(map2_large_memory_is_congruent_modulo_1_gib, OWN_FAKE_5, "[own,fake 5]"),
