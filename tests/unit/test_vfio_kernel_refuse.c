@@ -466,6 +466,32 @@ static void a_descriptor_of_something_else(void **state)
 	end();
 }
 
+/* What only the kernel knows: where to look, and what looks at everything. */
+static void calls_that_fail_say_where_to_look(void **state)
+{
+	static const char *const messages[] = {
+		"0000:17:00.0: VFIO does not open it: Input/output error",
+		"0000:17:00.0: device info: Input/output error",
+		"0000:17:00.0: info of region 0: Input/output error",
+	};
+
+	(void)state;
+	begin();
+	for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {
+		mock.calls = 0;
+		mock.fired = false;
+		/* After all that opens group and container. */
+		mock.fail_at = 10 + (unsigned int)i;
+		mock.fail_errno = EIO;
+		refuse("0000:17:00.0", -EIO, messages[i],
+		       "dmesg | grep -e vfio -e iommu -e 0000:17:00.0 on the host says why; cxlvm "
+		       "check 0000:17:00.0 looks at all that the device needs");
+		assert_true(mock.fired);
+	}
+	mock.fail_at = 0;
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -485,6 +511,7 @@ int main(void)
 		cmocka_unit_test(named_twice),
 		cmocka_unit_test(interrupts_are_not_remapped),
 		cmocka_unit_test(a_descriptor_of_something_else),
+		cmocka_unit_test(calls_that_fail_say_where_to_look),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
