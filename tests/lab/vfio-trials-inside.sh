@@ -6,18 +6,19 @@ set -eu
 . ./guests.sh
 LAB=/sys/kernel/debug/cxlvm_lab
 
-insmod cxlvm_lab.ko devices=6 generation=4,5,6,5,6,5
+insmod cxlvm_lab.ko devices=8 generation=4,5,6,5,6,5,6,6
 
 # the file of the device that takes its memory away: the command of a talk
 cat >/tmp/poke <<'EOF'
 echo "${3:-1}" >"/sys/kernel/debug/cxlvm_lab/cxlvm_lab.$1/$2"
 EOF
 
-trial() { # NAME INDEX
+trial() { # NAME INDEX [SECOND]
 	rm -f "$MEM"
 	ln -s "$LAB/cxlvm_lab.$2/memory" "$MEM"
 	guest "$1" $REGION_LIMIT bin/cxlvm run --kernel vmlinuz --initrd guest.cpio.gz --memory 256M \
-		--device "vfio:/sys/devices/platform/cxlvm_lab.$2" --control /tmp/control \
+		--device "vfio:/sys/devices/platform/cxlvm_lab.$2" \
+		${3:+--device "vfio:/sys/devices/platform/cxlvm_lab.$3"} --control /tmp/control \
 		--append "$APPEND iomem=relaxed cxlvm.test=region" --trace 'cxl_*'
 	cat "$LAB/cxlvm_lab.$2/state" >"out/$1/state"
 }
@@ -30,5 +31,6 @@ trial machine-6 4
 echo 'irq-info 1 5' >$LAB/cxlvm_lab.5/fail
 echo 'set-irqs 1 5 1000' >$LAB/cxlvm_lab.5/fail
 trial calls-5 5
+trial two-6 6 7
 rmmod cxlvm_lab
 dmesg >out/dmesg

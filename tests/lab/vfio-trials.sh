@@ -17,7 +17,7 @@ cd "$(dirname "$0")/../.."
 . tests/lab/talk.sh
 share=$1
 build=${CXLVM_BUILD:-build}
-HOST_LIMIT=1200
+HOST_LIMIT=1600
 ONES=ffffffffffffffff
 # the timer check of the host's kernel is a race that a slow emulator can lose, and then it complains
 SHARE_HOST_APPEND=no_timer_check
@@ -92,6 +92,19 @@ talk_resets() { # INDEX
 	tell '' poweroff
 }
 
+# Of two devices one closes its gate.
+talk_two() { # INDEX
+	begin first
+	tell DONE access R8 "$SECOND"
+	host "sh /tmp/poke $1 revoke"
+	look
+	tell DONE access R8 "$SECOND"
+	host "sh /tmp/poke $1 restore"
+	host 'bin/cxlvm ctl /tmp/control reset vfio0 flr'
+	all_of "$SEED" last
+	tell '' poweroff
+}
+
 # Calls of the kernel that fail: interrupts first, which the guest then has not, and writes to a BAR.
 talk_calls() { # INDEX
 	begin first
@@ -119,6 +132,10 @@ prepare() {
 	cp tests/lab/vfio-trials-inside.sh "$share/"
 	"$build/default/cli/cxlvm" plan --json --memory 256M --device sim,size=256M >"$share/plan.json"
 	WINDOW=$(printf %x "$(plan_window 0 base <"$share/plan.json")")
+	"$build/default/cli/cxlvm" plan --json --memory 256M --device sim,size=256M --device \
+		sim,size=256M >"$share/two.json"
+	SECOND=$(at "$share/two.json" cxl-window 1)
+	[ "$(at "$share/two.json" cxl-window 0)" = "$WINDOW" ] || fail "the first window has moved"
 	CONFIG=$(sum "$(at "$share/plan.json" ecam 0)" 100000)
 	SEED=$("$share/bin/pattern" seed)
 	talk_space 0 'bin/cxlvm ctl /tmp/control reset vfio0 flr' >"$share/talk/space-4.talk"
@@ -127,6 +144,7 @@ prepare() {
 	talk_resets 3 >"$share/talk/resets-5.talk"
 	talk_machine >"$share/talk/machine-6.talk"
 	talk_calls 5 >"$share/talk/calls-5.talk"
+	talk_two 6 >"$share/talk/two-6.talk"
 }
 
 tell_progress() {
@@ -178,6 +196,18 @@ looks() {
 	[ "$there" != "$ONES $ONES" ] || fail "the memory was never there"
 }
 
+# first words of first and second, before and after
+other_lives_on() {
+	DIR=$share/out/two-6
+	tr -d '\r' <"$DIR/console" | sed -n 's/^DONE *//p' >"$share/looks"
+	want_equal "looks" 4 "$(wc -l <"$share/looks")"
+	want_equal "the first" "$ONES $ONES" "$(sed -n 3p "$share/looks")"
+	want_equal "the second" "$(sed -n 2p "$share/looks")" "$(sed -n 4p "$share/looks")"
+	[ "$(sed -n 2p "$share/looks")" != $ONES ] || fail "the second was never there"
+	want_equal "devices that are given up" vfio0 \
+		"$(sed -n 's/^event: warning device=\([^ ]*\) .*does not answer.*/\1/p' "$DIR/monitor")"
+}
+
 event() { # NAME TEXT
 	want_text "event" "^event: $2" "$share/out/$1/monitor"
 }
@@ -198,7 +228,7 @@ no_complaint() {
 check "guests and seeds are ready" prepare
 exec 4>&1
 check "the emulated host ran them" run_host
-for name in space-4 space-5 gate-6 resets-5 machine-6 calls-5; do
+for name in space-4 space-5 gate-6 resets-5 machine-6 calls-5 two-6; do
 	check "$name: the run ends with 0" ended_well $name
 done
 check "Memory Space off behind the monitor, generation 5: ones, and back by itself" \
@@ -224,6 +254,8 @@ check "a size that changes is an event, with both" event resets-5 \
 check "after a good reset all of the memory is there" compared resets-5 last
 check "the machine is reset while the guest writes: it boots, and all of the memory is there" \
 	reset_while_it_writes
+check "of two devices only the one that does not answer is given up (MAP-5)" other_lives_on
+check "and it has all of its memory after its reset" compared two-6 first last
 check "interrupts that the kernel does not describe: a warning" event calls-5 \
 	'warning device=vfio0 error=Input/output error .*does not say how interrupts are connected'
 check "notices that the kernel does not give: a warning" event calls-5 \

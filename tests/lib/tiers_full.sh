@@ -110,7 +110,7 @@ tier_vfio() {
 	run_tap lab/vfio-hostile 1300 env CXLVM_BUILD="$BUILD" sh tests/lab/vfio-hostile.sh \
 		"$BUILD/lab-vfio-hostile"
 	say "vfio: devices of a real kernel that misbehave under a guest"
-	run_tap lab/vfio-trials 1500 env CXLVM_BUILD="$BUILD" sh tests/lab/vfio-trials.sh \
+	run_tap lab/vfio-trials 1900 env CXLVM_BUILD="$BUILD" sh tests/lab/vfio-trials.sh \
 		"$BUILD/lab-vfio-trials"
 	say "vfio: guests with a region in the generations that the lab tier leaves out"
 	run_tap lab/vfio-generations 2450 env CXLVM_BUILD="$BUILD" sh tests/lab/vfio-generations.sh \
