@@ -68,7 +68,7 @@ enum cxlvm_event_kind {
 	CXLVM_EVENT_MEMORY_AVAILABLE = 1, /* device memory is mapped again after an interruption */
 	CXLVM_EVENT_MEMORY_UNAVAILABLE = 2, /* code, text: why */
 	CXLVM_EVENT_RESET_FAILED = 3,       /* code, text */
-	CXLVM_EVENT_CONTENT_LOST = 4,       /* a reset cleared the memory, or may have */
+	CXLVM_EVENT_CONTENT_LOST = 4,       /* it may be: reset, low power, memory gone and back */
 	/*
 	 * text: worth a line in a log, nothing is lost. At most CXLVM_WARNINGS_BURST of a device
 	 * at once and one a second after that; the others are counted (P8).
