@@ -6,6 +6,7 @@
  * Blocks are not to scale: a map that is has nothing in it but RAM. All numbers are those of
  * plan_ranges and of the decoders as the guest reads them.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -216,8 +217,12 @@ static int put_path(struct picture *picture, struct device *device, int middle,
 	x += BOX_GAP;
 	put_rectangle(picture, x, top, BOX_WIDTH, BOX_HEIGHT, paper);
 	put_text(picture, x + 12, top + 24, "strong", "root port, number %u", bridge->port.number);
-	put_text(picture, x + 12, top + 48, "soft", "buses %02x to %02x",
-		 bridge->port.assigned.secondary, bridge->port.assigned.subordinate);
+	if (bridge->port.assigned.secondary == bridge->port.assigned.subordinate)
+		put_text(picture, x + 12, top + 48, "soft", "bus %02x",
+			 bridge->port.assigned.secondary);
+	else
+		put_text(picture, x + 12, top + 48, "soft", "buses %02x to %02x",
+			 bridge->port.assigned.secondary, bridge->port.assigned.subordinate);
 	x += BOX_WIDTH;
 	put_arrow(picture, x, middle, BOX_GAP, colours.line);
 	x += BOX_GAP;
@@ -229,16 +234,36 @@ static int put_path(struct picture *picture, struct device *device, int middle,
 	return 0;
 }
 
+/* "pci-window" as people write it: "PCI window". */
+static void write_type(char *label, size_t size, const char *type)
+{
+	static const char *const abbreviations[] = { "acpi",   "bar",   "cxl", "ecam",
+						     "ioapic", "lapic", "pci", "ram" };
+	char *c = label;
+
+	snprintf(label, size, "%s", type);
+	while (*c) {
+		size_t length = strcspn(c, "-");
+		bool short_form = false;
+
+		for (size_t i = 0; i < sizeof(abbreviations) / sizeof(abbreviations[0]); i++)
+			short_form |= strlen(abbreviations[i]) == length &&
+				      !strncmp(c, abbreviations[i], length);
+		for (size_t i = 0; short_form && i < length; i++)
+			c[i] = (char)toupper((unsigned char)c[i]);
+		c += length;
+		if (*c)
+			*c++ = ' ';
+	}
+}
+
 static void put_row(struct picture *picture, const struct plan_range *range, int y, int indent,
 		    bool strong)
 {
 	char label[96], size[32];
 	size_t length;
 
-	snprintf(label, sizeof(label), "%s", range->type);
-	for (char *c = label; *c; c++)
-		if (*c == '-')
-			*c = ' ';
+	write_type(label, sizeof(label), range->type);
 	length = strlen(label);
 	if (range->index >= 0)
 		snprintf(label + length, sizeof(label) - length, "%s %d",

@@ -211,6 +211,7 @@ picture_is_the_plan() {
 	diff "$WORK/wanted" "$WORK/got"
 	want_equal "paths" 2 "$(grep -c 'decoder 0</text>' "$WORK/files/one.svg")"
 	want_equal "mapped" 1 "$(grep -c ', locked, mapped</text>' "$WORK/files/one.svg")"
+	want_text "types as people write them" ">CXL window of sim0<" "$WORK/files/one.svg"
 	want_equal "not mapped" 1 "$(grep -c '>not committed, not mapped</text>' "$WORK/files/one.svg")"
 }
 
