@@ -88,18 +88,25 @@ static struct json_object *run_reset(struct vm *vm, struct json_object *asked,
 		result->wish = CONTROL_RESET;
 		return NULL;
 	}
+	if (!name || !kind) {
+		cxlvm_error_set(err, -EINVAL, "command reset has a %s and no %s",
+				name ? "device" : "kind", name ? "kind" : "device");
+		cxlvm_error_hint(err, "give both for a device, neither for the machine; kinds are "
+				      "flr, cxl and bus");
+		return NULL;
+	}
 	if (!device) {
-		cxlvm_error_set(err, -ENODEV, "there is no device '%s'", name ? name : "");
+		cxlvm_error_set(err, -ENODEV, "there is no device '%.64s'", name);
 		cxlvm_error_hint(err, "the command status lists the devices");
 		return NULL;
 	}
-	for (size_t i = 0; kind && i < ARRAY_SIZE(kinds); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (strcmp(kinds[i].name, kind))
 			continue;
 		(void)device_reset(device, kinds[i].kind, err);
 		return NULL;
 	}
-	cxlvm_error_set(err, -EINVAL, "'%s' is no kind of reset", kind ? kind : "");
+	cxlvm_error_set(err, -EINVAL, "'%.64s' is no kind of reset", kind);
 	cxlvm_error_hint(err, "kinds are flr, cxl and bus");
 	return NULL;
 }

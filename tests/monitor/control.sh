@@ -118,6 +118,13 @@ wrong_lines() {
 	want_text "the third" "no member 'colour'" "$F/answers"
 }
 
+half_a_reset() {
+	printf '%s\n' '{"command":"reset","kind":"flr"}' '{"command":"reset","device":"sim0"}' |
+		timeout 20 "$F/client" "$S" >"$F/answers"
+	want_text "the first" 'has a kind and no device".*flr, cxl and bus' "$F/answers"
+	want_text "the second" 'has a device and no kind"' "$F/answers"
+}
+
 too_long_a_line() {
 	head -c 100000 /dev/zero | tr '\0' x | timeout 20 "$F/client" "$S" >"$F/answers"
 	want_text "the answer" 'longer than 4095 bytes' "$F/answers"
@@ -238,6 +245,7 @@ if reason=$(have_kvm); then
 	check "map: what the plan says" map_is_the_plans
 	check "devices: decoders and counters" devices_show_the_decoders
 	check "wrong lines are answered, the connection goes on" wrong_lines
+	check "a reset of a device needs both words" half_a_reset
 	check "a line that is too long ends the connection" too_long_a_line
 	check "rubbish, nothing, half a line" rubbish
 	check "p8_a_client_that_does_not_read_holds_nobody" deaf_client
