@@ -144,7 +144,7 @@ prepare() {
 	talk_resets 3 >"$share/talk/resets-5.talk"
 	talk_machine >"$share/talk/machine-6.talk"
 	talk_calls 5 >"$share/talk/calls-5.talk"
-	talk_two 6 >"$share/talk/two-6.talk"
+	talk_two 0 >"$share/talk/two-6.talk"
 }
 
 tell_progress() {
