@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Devices of the kernel's VFIO that cannot be opened: one message each, and the command that helps. */
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -271,31 +273,24 @@ static void fail_call(unsigned int n, int code)
 	mock.fail_errno = code;
 }
 
-/* The name of a number in a database of NAME:x:NUMBER lines. */
-static void name_of(const char *database, unsigned int id, char *name, size_t size)
-{
-	char command[128];
-	FILE *output;
-
-	snprintf(command, sizeof(command), "getent %s %u | cut -d: -f1 | tr -d '\\n'", database,
-		 id);
-	output = popen(command, "r");
-	assert_non_null(output);
-	if (!fgets(name, (int)size, output))
-		snprintf(name, size, "%u", id);
-	pclose(output);
-}
-
 /* Call n is refused: of file, with the way to the right. */
 static void refuse_permission(unsigned int n, const char *file, const char *cure)
 {
 	char message[256], hint[256], path[128], user[32], group[32];
+	const struct passwd *passwd;
+	const struct group *entry;
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/%s", mock.dev, file);
 	assert_int_equal(stat(path, &st), 0);
-	name_of("passwd", st.st_uid, user, sizeof(user));
-	name_of("group", st.st_gid, group, sizeof(group));
+	passwd = getpwuid(st.st_uid);
+	entry = getgrgid(st.st_gid);
+	snprintf(user, sizeof(user), "%u", (unsigned int)st.st_uid);
+	if (passwd)
+		snprintf(user, sizeof(user), "%s", passwd->pw_name);
+	snprintf(group, sizeof(group), "%u", (unsigned int)st.st_gid);
+	if (entry)
+		snprintf(group, sizeof(group), "%s", entry->gr_name);
 	snprintf(message, sizeof(message),
 		 "0000:17:00.0: no permission to open %s (IOMMU group 12), which is of %s:%s, mode "
 		 "%04o",

@@ -304,7 +304,8 @@ int place_of_fd(const struct roots *roots, int fd, struct place *place, struct c
 bool cxlvm_kernel_choose(const enum cxlvm_kernel_file_state files[CXLVM_KERNEL_FILES],
 			 enum cxlvm_kernel_file *broken)
 {
-	bool usable[CXLVM_KERNEL_FILES], there[CXLVM_KERNEL_FILES], iommufd, group, chosen;
+	bool usable[CXLVM_KERNEL_FILES] = { false }, there[CXLVM_KERNEL_FILES] = { false };
+	bool iommufd, group, chosen;
 	unsigned int first;
 
 	for (unsigned int i = 0; i < CXLVM_KERNEL_FILES; i++) {
