@@ -415,6 +415,24 @@ control_by_ctl() {
 	server_stop TERM
 }
 
+# said with both versions and what to use, in an error and in the server's log; it serves the next one
+other_version() {
+	server_start --control "$WORK/control"
+	python3 -c 'import socket, struct, sys
+peer = socket.socket(socket.AF_UNIX)
+peer.settimeout(5)
+peer.connect(sys.argv[1])
+peer.sendall(struct.pack("<HHIIIHH", 7, 1, 20, 0, 0, 1, 3))
+if struct.unpack("<HHIII", peer.recv(64)) != (7, 1, 16, 0x21, 22) or peer.recv(1):
+	sys.exit("not refused")' "$WORK/socket"
+	want_text "the message" \
+		'client refused: it speaks vfio-user 1\.3, this server 0\.0: use a client of major version 0' \
+		"$WORK/server.log"
+	"$CXLVM" plan --device "user:$WORK/socket" >/dev/null
+	server_stop TERM
+	want_equal "exit status" 0 $status
+}
+
 # every option of the help is in the manual
 manual() {
 	"$CXLVM" help device >"$WORK/help"
@@ -438,6 +456,7 @@ fi
 check "a living server is not disturbed, a dead one's sockets are replaced" living_and_dead
 check "the control socket answers each line" control_socket
 check "nobody reads its messages any more" reader_leaves
+check "a client of another major version" other_version
 check "a client that never rests keeps nobody else waiting" client_never_rests
 check "nobody reads its messages for now" log_is_full
 check "messages about clients are ten in a second" log_lines_are_limited

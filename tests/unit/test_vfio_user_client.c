@@ -107,12 +107,21 @@ static void client1_other_versions_are_refused(void **state)
 {
 	struct client *client = *state;
 
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
 	client_rule(client, US_VERSION, 0, US_PAYLOAD, 0, 2, 1);
+	assert_int_equal(client_open(client, &err), -EPROTONOSUPPORT);
+	assert_non_null(strstr(err.message, "version 1.0 of the protocol, not 0.0"));
+	assert_non_null(strstr(err.hint, "use a server of version 0.x"));
 	assert_refused(client, -EPROTONOSUPPORT, "version 1.0");
 	client_rule(client, US_VERSION, 0, US_PAYLOAD, 2, 2, 1);
 	assert_refused(client, -EPROTONOSUPPORT, "version 0.1");
 	client_rule(client, US_VERSION, 0, US_ERROR, EINVAL, 0, 0);
 	assert_refused(client, -EINVAL, "on version 0.0");
+	client_rule(client, US_VERSION, 0, US_ERROR, EINVAL, 0, 0);
+	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	assert_int_equal(client_open(client, &err), -EINVAL);
+	assert_non_null(strstr(err.hint, "use a server of version 0.x"));
 }
 
 /* Capabilities that cannot be, and text that is none. */
@@ -225,7 +234,7 @@ static void client3_unsolicited_replies_end_the_connection(void **state)
 /* Descriptors where none belong are closed, however many. */
 static void client3_unexpected_descriptors_are_closed(void **state)
 {
-	static const int64_t numbers[] = { 1, 2, 16, 17, 40 };
+	static const int64_t numbers[] = { 1, 2, 8, 16, 17, 40, 253 };
 	struct client *client = *state;
 	uint8_t byte;
 	int before;

@@ -268,6 +268,64 @@ static void client10_requests_are_checked(void **state)
 	assert_memory_equal(rom, expected, 16);
 }
 
+/* Ids of the two directions have nothing to do with each other. */
+static void client10_a_request_may_have_the_id_of_ours(void **state)
+{
+	struct client *client = *state;
+	static uint8_t ram[PAGE], bytes[32];
+	struct us_message ours, reply;
+	size_t n = request(bytes, US_DMA_READ, 0, 0x10000, 16, 0);
+
+	client_open_well(client);
+	assert_int_equal(dma_map(client, 0x10000, PAGE, ram, -1, 0, true), 0);
+	assert_true(client_works(client));
+	ours = user_server_seen(&client->server, US_READ,
+				user_server_count(&client->server, US_READ) - 1);
+	bytes[0] = (uint8_t)(ours.id + 1);
+	bytes[1] = (uint8_t)((ours.id + 1) >> 8);
+	user_server_rule(&client->server, &(struct us_rule){ .command = US_READ,
+							     .nth = 1,
+							     .action = US_ASK,
+							     .a = (int64_t)n,
+							     .b = 1,
+							     .bytes = bytes });
+	assert_true(client_works(client));
+	assert_int_equal(user_server_seen(&client->server, US_READ,
+					  user_server_count(&client->server, US_READ) - 1)
+				 .id,
+			 ours.id + 1);
+	reply = user_server_reply(&client->server, 1);
+	assert_int_equal(reply.id, ours.id + 1);
+	assert_int_equal(reply.command, US_DMA_READ);
+	assert_int_equal(reply.size, 48);
+}
+
+/* A server that asks for more and more and takes no answer: given up, as one that is silent. */
+static void client6_a_server_that_never_reads_is_given_up(void **state)
+{
+	enum { REQUESTS = 200 };
+	struct client *client = *state;
+	static uint8_t ram[16 * PAGE], flood[32 * REQUESTS];
+	struct timespec start, end;
+	uint8_t bytes[4];
+
+	client_open_well(client);
+	assert_int_equal(dma_map(client, 0x10000, sizeof(ram), ram, -1, 0, true), 0);
+	for (unsigned int i = 0; i < REQUESTS; i++)
+		request(flood + 32 * i, US_DMA_READ, 0, 0x10000, sizeof(ram), 0);
+	user_server_rule(&client->server, &(struct us_rule){ .command = US_READ,
+							     .nth = 1,
+							     .action = US_ASK,
+							     .a = sizeof(flood),
+							     .bytes = flood });
+	client_rule(client, US_READ, 1, US_DELAY, 4 * CLIENT_TIMEOUT_MS, 0, 0);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	assert_int_equal(client_read(client, 7, 0, bytes, 4), -ENODEV);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_true((end.tv_sec - start.tv_sec) * 1000 < 10 * CLIENT_TIMEOUT_MS);
+	assert_true(client_is_lost(client));
+}
+
 /* While nobody waits, the descriptor polls readable, and service answers. */
 static void client10_requests_are_served_when_idle(void **state)
 {
@@ -592,6 +650,8 @@ int main(void)
 		CLIENT_TEST(client9_dma_limits_of_the_server),
 		CLIENT_TEST(client9_dma_refusals),
 		CLIENT_TEST(client10_requests_are_checked),
+		CLIENT_TEST(client10_a_request_may_have_the_id_of_ours),
+		CLIENT_TEST(client6_a_server_that_never_reads_is_given_up),
 		CLIENT_TEST(client10_requests_are_served_when_idle),
 		CLIENT_TEST(client10_largest_requests),
 		CLIENT_TEST(client8_data_is_cut_to_the_servers_limit),

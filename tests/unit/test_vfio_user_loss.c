@@ -185,7 +185,7 @@ static void vu2_vu3_an_endpoint_lives_on_a_server(void **state)
 	client_assert_nothing_left(&loss->client);
 }
 
-static void vu6_loss_makes_the_memory_dark(void **state)
+static void client11_vu6_loss_makes_the_memory_dark(void **state)
 {
 	struct loss *loss = *state;
 	struct vm *vm = start(loss);
@@ -518,7 +518,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LOSS_TEST(vu2_vu3_an_endpoint_lives_on_a_server),
-		LOSS_TEST(vu6_loss_makes_the_memory_dark),
+		LOSS_TEST(client11_vu6_loss_makes_the_memory_dark),
 		LOSS_TEST(vu6_loss_is_found_by_recheck_alone),
 		LOSS_TEST(vu6_reset_without_a_server_fails),
 		LOSS_TEST(vu6_reset_connects_again),

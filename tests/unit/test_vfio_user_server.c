@@ -23,7 +23,7 @@ static void send_raw(uint16_t command, uint32_t size, uint32_t flags)
 	rig_send(rig.fd, head, sizeof(head), NULL, 0);
 }
 
-static void vu_server_survives_a_stream_cut_at_any_byte(void **state)
+static void vu_server1_survives_a_stream_cut_at_any_byte(void **state)
 {
 	uint8_t bytes[128];
 	uint8_t read[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 4 }, info[16] = { 16 };
@@ -54,7 +54,7 @@ static void vu_server_survives_a_stream_cut_at_any_byte(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_closes_on_framing_errors(void **state)
+static void vu_server2_closes_on_framing_errors(void **state)
 {
 	static const uint32_t sizes[] = { 0, 8, 15, (1 << 20) + 33, 1u << 31, UINT32_MAX };
 
@@ -75,7 +75,7 @@ static void vu_server_closes_on_framing_errors(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_answers_content_errors_with_a_bare_header(void **state)
+static void vu_server3_answers_content_errors_with_a_bare_header(void **state)
 {
 	static const struct {
 		uint16_t command;
@@ -107,7 +107,7 @@ static void vu_server_answers_content_errors_with_a_bare_header(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_refuses_unknown_commands_and_goes_on(void **state)
+static void vu_server17_refuses_unknown_commands_and_goes_on(void **state)
 {
 	static const uint16_t commands[] = { 0, 14, 15, 16, 17, 18, 19, 0x7fff, 0xffff };
 	uint8_t payload[1024] = { 0 };
@@ -122,7 +122,7 @@ static void vu_server_refuses_unknown_commands_and_goes_on(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_honours_no_reply(void **state)
+static void vu_server4_honours_no_reply(void **state)
 {
 	uint8_t bytes[128], payload[24] = { 0 };
 	size_t n;
@@ -149,7 +149,7 @@ static void vu_server_honours_no_reply(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_wants_version_first_and_once(void **state)
+static void vu_server5_wants_version_first_and_once(void **state)
 {
 	uint8_t bytes[64], info[16] = { 16 };
 	size_t n;
@@ -181,7 +181,7 @@ static void vu_server_wants_version_first_and_once(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_version_reply_fits_a_qemu_client(void **state)
+static void vu_server5_version_reply_fits_a_qemu_client(void **state)
 {
 	(void)state;
 	rig_init(&rig);
@@ -197,7 +197,7 @@ static void vu_server_version_reply_fits_a_qemu_client(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_refuses_other_versions_with_a_reason(void **state)
+static void vu_server5_refuses_other_versions_with_a_reason(void **state)
 {
 	uint8_t bytes[64];
 	size_t n;
@@ -219,7 +219,7 @@ static void vu_server_refuses_other_versions_with_a_reason(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_refuses_bad_json_and_closes(void **state)
+static void vu_server6_refuses_bad_json_and_closes(void **state)
 {
 	static const char *const texts[] = {
 		"{",
@@ -261,7 +261,7 @@ static void vu_server_refuses_bad_json_and_closes(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_device_info_is_16_bytes(void **state)
+static void vu_server7_device_info_is_16_bytes(void **state)
 {
 	uint8_t info[16] = { 0 };
 
@@ -291,7 +291,7 @@ static int region_info(uint32_t index, uint32_t argsz)
 	return rig_call(&rig, RIG_GET_REGION_INFO, info, sizeof(info));
 }
 
-static void vu3_server_regions_are_what_they_must_be(void **state)
+static void vu3_server7_regions_are_what_they_must_be(void **state)
 {
 	static const struct {
 		uint32_t flags; /* 1 read, 2 write, 4 mmap, 8 capabilities */
@@ -338,7 +338,7 @@ static void vu3_server_regions_are_what_they_must_be(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_region_info_in_two_passes(void **state)
+static void vu_server8_region_info_in_two_passes(void **state)
 {
 	struct stat st;
 
@@ -366,7 +366,7 @@ static void vu_server_region_info_in_two_passes(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_descriptor_goes_with_its_own_answer(void **state)
+static void vu_server8_descriptor_goes_with_its_own_answer(void **state)
 {
 	uint8_t bytes[256], info[16] = { 16 }, region[32] = { 48, [8] = 10 };
 	size_t n;
@@ -400,6 +400,18 @@ static void vu_server_region_io_fds_are_none(void **state)
 		if (index < 11)
 			assert_int_equal(rig_get(rig.reply + 12, 4), 0);
 	}
+	/* argsz, flags, count */
+	request[8] = 0;
+	for (unsigned int at = 0; at < 16; at += 4) {
+		if (at == 8)
+			continue;
+		request[at] ^= at ? 1 : 31;
+		assert_int_equal(rig_call(&rig, RIG_GET_REGION_IO_FDS, request, 16), EINVAL);
+		request[at] ^= at ? 1 : 31;
+	}
+	rig_put(request, 4, UINT32_MAX);
+	assert_int_equal(rig_call(&rig, RIG_GET_REGION_IO_FDS, request, 16), 0);
+	assert_int_equal(rig_get(rig.reply, 4), 16);
 	rig_finish(&rig);
 }
 
@@ -422,7 +434,7 @@ static void vu_server_irq_info(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_checks_each_access(void **state)
+static void vu_server9_checks_each_access(void **state)
 {
 	static const uint64_t sizes[] = { 0x20000, 0,      0x1000, 0,    0x2000,         0,
 					  0,       0x1000, 0,      0x30, RIG_MEMORY_SIZE };
@@ -455,7 +467,7 @@ static void vu_server_checks_each_access(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_config_space_in_any_width(void **state)
+static void vu_server9_config_space_in_any_width(void **state)
 {
 	uint8_t config[4096];
 
@@ -508,7 +520,7 @@ static void vu4_server_device_memory_by_message(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_reset_and_flr_do_the_same(void **state)
+static void vu_server14_reset_and_flr_do_the_same(void **state)
 {
 	uint8_t before[4096], after[4096];
 
@@ -591,25 +603,25 @@ static void vu_server_does_not_spin_for_who_closes_half(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vu_server_survives_a_stream_cut_at_any_byte),
-		cmocka_unit_test(vu_server_closes_on_framing_errors),
-		cmocka_unit_test(vu_server_answers_content_errors_with_a_bare_header),
-		cmocka_unit_test(vu_server_refuses_unknown_commands_and_goes_on),
-		cmocka_unit_test(vu_server_honours_no_reply),
-		cmocka_unit_test(vu_server_wants_version_first_and_once),
-		cmocka_unit_test(vu_server_version_reply_fits_a_qemu_client),
-		cmocka_unit_test(vu_server_refuses_other_versions_with_a_reason),
-		cmocka_unit_test(vu_server_refuses_bad_json_and_closes),
-		cmocka_unit_test(vu_server_device_info_is_16_bytes),
-		cmocka_unit_test(vu3_server_regions_are_what_they_must_be),
-		cmocka_unit_test(vu_server_region_info_in_two_passes),
-		cmocka_unit_test(vu_server_descriptor_goes_with_its_own_answer),
+		cmocka_unit_test(vu_server1_survives_a_stream_cut_at_any_byte),
+		cmocka_unit_test(vu_server2_closes_on_framing_errors),
+		cmocka_unit_test(vu_server3_answers_content_errors_with_a_bare_header),
+		cmocka_unit_test(vu_server17_refuses_unknown_commands_and_goes_on),
+		cmocka_unit_test(vu_server4_honours_no_reply),
+		cmocka_unit_test(vu_server5_wants_version_first_and_once),
+		cmocka_unit_test(vu_server5_version_reply_fits_a_qemu_client),
+		cmocka_unit_test(vu_server5_refuses_other_versions_with_a_reason),
+		cmocka_unit_test(vu_server6_refuses_bad_json_and_closes),
+		cmocka_unit_test(vu_server7_device_info_is_16_bytes),
+		cmocka_unit_test(vu3_server7_regions_are_what_they_must_be),
+		cmocka_unit_test(vu_server8_region_info_in_two_passes),
+		cmocka_unit_test(vu_server8_descriptor_goes_with_its_own_answer),
 		cmocka_unit_test(vu_server_region_io_fds_are_none),
 		cmocka_unit_test(vu_server_irq_info),
-		cmocka_unit_test(vu_server_checks_each_access),
-		cmocka_unit_test(vu_server_config_space_in_any_width),
+		cmocka_unit_test(vu_server9_checks_each_access),
+		cmocka_unit_test(vu_server9_config_space_in_any_width),
 		cmocka_unit_test(vu4_server_device_memory_by_message),
-		cmocka_unit_test(vu_server_reset_and_flr_do_the_same),
+		cmocka_unit_test(vu_server14_reset_and_flr_do_the_same),
 		cmocka_unit_test(vu_server_does_not_grow_for_who_never_reads),
 		cmocka_unit_test(vu_server_does_not_spin_for_who_closes_half),
 	};

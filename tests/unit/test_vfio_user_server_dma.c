@@ -149,7 +149,7 @@ static void copy_by_messages(const char *json, uint32_t largest, bool twin)
 	rig_finish(&rig);
 }
 
-static void vu_server_copies_by_messages(void **state)
+static void vu_server16_copies_by_messages(void **state)
 {
 	(void)state;
 	copy_by_messages("", 4096, false);
@@ -218,7 +218,7 @@ static void answer_with(uint32_t flags, uint32_t error, const uint8_t *payload, 
 	rig_settle(&rig);
 }
 
-static void vu_server_checks_the_answers_to_its_messages(void **state)
+static void vu_server16_checks_the_answers_to_its_messages(void **state)
 {
 	static const struct {
 		uint32_t flags, error, size;
@@ -259,7 +259,7 @@ static void vu_server_checks_the_answers_to_its_messages(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_answers_while_it_waits_for_an_answer(void **state)
+static void vu_server16_answers_while_it_waits_for_an_answer(void **state)
 {
 	uint8_t payload[32] = { 0 }, stale[32];
 	uint8_t head[16];
@@ -348,7 +348,7 @@ static void vu_server_copy_waits_for_room_to_ask(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_gives_up_a_silent_client_after_a_while(void **state)
+static void vu_server16_gives_up_a_silent_client_after_a_while(void **state)
 {
 	int wait;
 
@@ -368,7 +368,7 @@ static void vu_server_gives_up_a_silent_client_after_a_while(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_dma_map_rules(void **state)
+static void vu_server10_dma_map_rules(void **state)
 {
 	uint8_t payload[32] = { 0 };
 	int fd, other, device, folder, read_only, pipes[2];
@@ -428,7 +428,7 @@ static void vu_server_dma_map_rules(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_dma_unmap_rules(void **state)
+static void vu_server11_dma_unmap_rules(void **state)
 {
 	uint8_t payload[24] = { 23 };
 
@@ -455,7 +455,7 @@ static void vu_server_dma_unmap_rules(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_maps_and_unmaps_hundreds_of_times(void **state)
+static void vu_server10_maps_and_unmaps_hundreds_of_times(void **state)
 {
 	int fd;
 
@@ -478,7 +478,7 @@ static void vu_server_maps_and_unmaps_hundreds_of_times(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_reaches_only_what_is_mapped_for_it(void **state)
+static void vu_server11_reaches_only_what_is_mapped_for_it(void **state)
 {
 	int fd;
 
@@ -584,7 +584,7 @@ static uint64_t count_of(int fd)
 	return read(fd, &value, sizeof(value)) == sizeof(value) ? value : 0;
 }
 
-static void vu_server_interrupts_arrive_at_their_eventfds(void **state)
+static void vu_server12_interrupts_arrive_at_their_eventfds(void **state)
 {
 	int fds[4], ram, replacement;
 
@@ -646,7 +646,7 @@ static void vu_server_interrupts_arrive_at_their_eventfds(void **state)
 	rig_finish(&rig);
 }
 
-static void vu_server_client_fires_interrupts_itself(void **state)
+static void vu_server12_client_fires_interrupts_itself(void **state)
 {
 	uint8_t payload[23] = { 23, 0, 0, 0, 0x22, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0 };
 	int fds[3];
@@ -666,12 +666,21 @@ static void vu_server_client_fires_interrupts_itself(void **state)
 	assert_int_equal(count_of(fds[0]), 1);
 	assert_int_equal(count_of(fds[1]), 0);
 	assert_int_equal(count_of(fds[2]), 1);
+	/* a byte for each, and no more */
+	for (uint8_t size = 20; size < 26; size++) {
+		uint8_t other[26] = { 0 };
+
+		memcpy(other, payload, sizeof(payload));
+		other[0] = size;
+		assert_int_equal(rig_call(&rig, RIG_SET_IRQS, other, size),
+				 size == 23 ? 0 : EINVAL);
+	}
 	for (unsigned int i = 0; i < 3; i++)
 		close(fds[i]);
 	rig_finish(&rig);
 }
 
-static void vu_server_set_irqs_rules(void **state)
+static void vu_server12_set_irqs_rules(void **state)
 {
 	static const struct {
 		uint32_t flags, index, start, count;
@@ -727,7 +736,7 @@ static void vu_server_set_irqs_rules(void **state)
 }
 
 /* Its counter is full, and it blocks who writes: not the server, which does not write. */
-static void vu_server_never_blocks_at_an_eventfd(void **state)
+static void vu_server13_never_blocks_at_an_eventfd(void **state)
 {
 	uint64_t full = UINT64_MAX - 1;
 	int fd;
@@ -749,25 +758,25 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vu_server_copies_through_shared_memory),
-		cmocka_unit_test(vu_server_copies_by_messages),
+		cmocka_unit_test(vu_server16_copies_by_messages),
 		cmocka_unit_test(vu_server_splits_messages_at_the_limit_of_the_client),
 		cmocka_unit_test(vu_server_uses_the_twin_socket_when_asked),
 		cmocka_unit_test(vu_server_copies_by_messages_on_the_twin_socket),
-		cmocka_unit_test(vu_server_checks_the_answers_to_its_messages),
-		cmocka_unit_test(vu_server_answers_while_it_waits_for_an_answer),
+		cmocka_unit_test(vu_server16_checks_the_answers_to_its_messages),
+		cmocka_unit_test(vu_server16_answers_while_it_waits_for_an_answer),
 		cmocka_unit_test(vu_server_copy_waits_for_room_to_ask),
-		cmocka_unit_test(vu_server_gives_up_a_silent_client_after_a_while),
-		cmocka_unit_test(vu_server_dma_map_rules),
-		cmocka_unit_test(vu_server_dma_unmap_rules),
-		cmocka_unit_test(vu_server_maps_and_unmaps_hundreds_of_times),
-		cmocka_unit_test(vu_server_reaches_only_what_is_mapped_for_it),
+		cmocka_unit_test(vu_server16_gives_up_a_silent_client_after_a_while),
+		cmocka_unit_test(vu_server10_dma_map_rules),
+		cmocka_unit_test(vu_server11_dma_unmap_rules),
+		cmocka_unit_test(vu_server10_maps_and_unmaps_hundreds_of_times),
+		cmocka_unit_test(vu_server11_reaches_only_what_is_mapped_for_it),
 		cmocka_unit_test(vu_server_survives_a_file_that_was_cut),
 		cmocka_unit_test(vu_server_poison_fails_the_copy),
 		cmocka_unit_test(vu_server_long_copy_is_done_in_parts),
-		cmocka_unit_test(vu_server_interrupts_arrive_at_their_eventfds),
-		cmocka_unit_test(vu_server_client_fires_interrupts_itself),
-		cmocka_unit_test(vu_server_set_irqs_rules),
-		cmocka_unit_test(vu_server_never_blocks_at_an_eventfd),
+		cmocka_unit_test(vu_server12_interrupts_arrive_at_their_eventfds),
+		cmocka_unit_test(vu_server12_client_fires_interrupts_itself),
+		cmocka_unit_test(vu_server12_set_irqs_rules),
+		cmocka_unit_test(vu_server13_never_blocks_at_an_eventfd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -438,9 +438,165 @@ static void vu_server_drops_who_does_not_agree_in_time(void **state)
 	}
 }
 
+/* Too many descriptors, and of kinds that cannot be meant; all are closed, which rig_finish counts. */
+static void vu_server3_hostile_descriptors_are_closed(void **state)
+{
+	static const unsigned int counts[] = { 1, 8, 16, 17, 253 };
+	uint8_t map[32] = { 32, [4] = 3, [25] = 0x10 }, info[16] = { 16 };
+	int fds[253], kinds[5], pipes[2];
+
+	(void)state;
+	rig_start(&rig);
+	fds[0] = memfd_create("peer", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(fds[0], 0x1000), 0);
+	for (unsigned int i = 1; i < ARRAY_SIZE(fds); i++)
+		fds[i] = fds[0];
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		unsigned int n = counts[i];
+
+		assert_int_equal(rig_call_fds(&rig, RIG_RESET, NULL, 0, fds, n), EINVAL);
+		assert_int_equal(rig_call_fds(&rig, RIG_GET_INFO, info, 16, fds, n), EINVAL);
+		assert_int_equal(rig_call_fds(&rig, 77, NULL, 0, fds, n), ENOTSUP);
+		assert_int_equal(rig_call_fds(&rig, RIG_DMA_MAP, map, 32, fds, n),
+				 n == 1 ? 0 : EINVAL);
+		assert_int_equal(rig_set_irqs(&rig, 0x24, 2, 0, n, fds, n), EINVAL);
+	}
+	/* For an interrupt: a file, a folder, a pipe that nobody reads, a device, one read-only. */
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	close(pipes[0]);
+	kinds[0] = fds[0];
+	kinds[1] = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	kinds[2] = pipes[1];
+	kinds[3] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	kinds[4] = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		assert_int_equal(rig_set_irqs(&rig, 0x24, 2, 0, 1, &kinds[i], 1), EINVAL);
+	assert_int_equal(rig_call(&rig, RIG_RESET, NULL, 0), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		close(kinds[i]);
+	rig_finish(&rig);
+}
+
+/* Ids are the sender's: many commands may have one, also that of a command of the server. */
+static void vu_server_equal_ids_are_answered_in_turn(void **state)
+{
+	uint8_t bytes[4 * 32], head[16], info[16] = { 16 }, read[16] = { [8] = 7, [12] = 4 };
+	size_t n = 0;
+
+	(void)state;
+	start();
+	for (unsigned int i = 0; i < 4; i++) {
+		rig.id = 5;
+		n += rig_message(&rig, bytes + n, i % 2 ? RIG_GET_INFO : RIG_REGION_READ, 0,
+				 i % 2 ? info : read, 16);
+	}
+	rig_send(rig.fd, bytes, n, NULL, 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_true(rig_receive(&rig, rig.fd));
+		assert_memory_equal(rig.head, bytes, 2);
+		assert_int_equal(rig_get(rig.head + 2, 2), i % 2 ? RIG_GET_INFO : RIG_REGION_READ);
+	}
+	assert_int_equal(rig_map(&rig, READ_WRITE, 0, RAM_BASE, RAM_SIZE, -1), 0);
+	copy(TO_DEVICE, RAM_BASE, 0, 16);
+	take_request(head);
+	n = rig_message(&rig, bytes, RIG_GET_INFO, 0, info, 16);
+	memcpy(bytes, head, 2);
+	rig_send(rig.fd, bytes, n, NULL, 0);
+	assert_true(rig_receive(&rig, rig.fd));
+	assert_memory_equal(rig.head, bytes, 4);
+	assert_int_equal(rig.reply_size, 16);
+	answer_read(head, RAM_BASE, 0x33);
+	want_status(DONE, 0, 16);
+	rig_finish(&rig);
+}
+
+/* An answer to nothing, also with descriptors, is dropped and counted. */
+static void vu_server16_unsolicited_answers_are_dropped(void **state)
+{
+	uint8_t bytes[64], payload[32] = { 0 };
+	struct cxlvm_server_stats stats;
+	int fds[3];
+
+	(void)state;
+	start();
+	fds[0] = fds[1] = fds[2] = rig.fd;
+	for (uint16_t command = 0; command < 20; command++) {
+		size_t n = rig_message(&rig, bytes, command, 1, payload, sizeof(payload));
+
+		rig_send(rig.fd, bytes, n, fds, command % 4);
+	}
+	rig_settle(&rig);
+	cxlvm_server_get_stats(rig.server, &stats, sizeof(stats));
+	assert_int_equal(stats.errors, 20);
+	assert_int_equal(rig_call(&rig, RIG_RESET, NULL, 0), 0);
+	rig_finish(&rig);
+}
+
+/* A client that leaves after any byte of what a client says; the next one is served each time. */
+static void vu_server15_clients_leave_after_each_byte(void **state)
+{
+	uint8_t bytes[256], info[16] = { 16 }, map[32] = { 32, [4] = 3, [25] = 0x10 };
+	size_t n;
+
+	(void)state;
+	rig_init(&rig);
+	n = rig_message(&rig, bytes, RIG_VERSION, 0, "\0\0\0\0{}", 7);
+	n += rig_message(&rig, bytes + n, RIG_GET_INFO, 0, info, sizeof(info));
+	n += rig_message(&rig, bytes + n, RIG_DMA_MAP, 0, map, sizeof(map));
+	for (size_t cut = 0; cut <= n; cut++) {
+		rig.fd = rig_connect(&rig);
+		for (size_t i = 0; i < cut; i++) {
+			rig_send(rig.fd, bytes + i, 1, NULL, 0);
+			rig_settle(&rig);
+		}
+		rig_leave(&rig);
+	}
+	assert_int_equal(rig.left, n + 1);
+	rig_agree(&rig, "");
+	assert_int_equal(rig_map(&rig, 3, 0, 0, 0x1000, -1), 0);
+	rig_finish(&rig);
+}
+
+/* What Linux and QEMU read of the headers is not the client's to change. */
+static void vu_server9_read_only_config_space_stays(void **state)
+{
+	/* ids, class and header type, capability pointer, capability and DVSEC headers */
+	static const struct {
+		uint32_t at, size;
+	} fixed[] = { { 0, 4 },      { 8, 4 },      { 0xe, 1 },   { 0x2c, 4 },   { 0x34, 1 },
+		      { 0x40, 8 },   { 0x80, 2 },   { 0x84, 8 },  { 0x100, 12 }, { 0x110, 12 },
+		      { 0x150, 10 }, { 0x160, 12 }, { 0x180, 12 } };
+	uint8_t before[4096], ones[16];
+
+	(void)state;
+	rig_start(&rig);
+	memset(ones, 0xff, sizeof(ones));
+	assert_int_equal(rig_try_read(&rig, 7, 0, 4096), 0);
+	memcpy(before, rig.reply + 16, 4096);
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
+		assert_int_equal(
+			rig_try_write(&rig, 7, fixed[i].at, fixed[i].size, ones, fixed[i].size), 0);
+		for (uint32_t at = fixed[i].at; at < fixed[i].at + fixed[i].size; at++)
+			assert_int_equal(rig_try_write(&rig, 7, at, 1, ones, 1), 0);
+	}
+	assert_int_equal(rig_try_read(&rig, 7, 0, 4096), 0);
+	assert_memory_equal(rig.reply + 16, before, 4096);
+	/* Status bits of the PCI Express capability apart, nothing at all behind the last one. */
+	for (uint32_t at = 0x200; at < 4096; at += 16)
+		assert_int_equal(rig_try_write(&rig, 7, at, 16, ones, 16), 0);
+	assert_int_equal(rig_try_read(&rig, 7, 0, 4096), 0);
+	assert_memory_equal(rig.reply + 16, before, 4096);
+	rig_finish(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vu_server3_hostile_descriptors_are_closed),
+		cmocka_unit_test(vu_server_equal_ids_are_answered_in_turn),
+		cmocka_unit_test(vu_server16_unsolicited_answers_are_dropped),
+		cmocka_unit_test(vu_server15_clients_leave_after_each_byte),
+		cmocka_unit_test(vu_server9_read_only_config_space_stays),
 		cmocka_unit_test(vu_server_survives_huge_pages_that_are_not_there),
 		cmocka_unit_test(vu_server_asks_anew_for_a_copy_that_begins_anew),
 		cmocka_unit_test(vu_server_does_a_bounded_part_in_one_step),

@@ -13,7 +13,7 @@
 
 static struct rig rig;
 
-static void vu_server_second_client_is_refused(void **state)
+static void vu_server15_second_client_is_refused(void **state)
 {
 	int second;
 
@@ -30,7 +30,7 @@ static void vu_server_second_client_is_refused(void **state)
 }
 
 /* Each in another state: nothing said, half a header, half a message, agreed, with everything. */
-static void vu_server_next_client_starts_anew_after_any_disconnect(void **state)
+static void vu_server15_next_client_starts_anew_after_any_disconnect(void **state)
 {
 	uint8_t bytes[64], map[32] = { 32, 0, 0, 0, 3 };
 	int fd, irq;
@@ -466,8 +466,8 @@ static void vu_server_refuses_a_bar_that_is_no_power_of_two(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vu_server_second_client_is_refused),
-		cmocka_unit_test(vu_server_next_client_starts_anew_after_any_disconnect),
+		cmocka_unit_test(vu_server15_second_client_is_refused),
+		cmocka_unit_test(vu_server15_next_client_starts_anew_after_any_disconnect),
 		cmocka_unit_test(vu_server_memory_stays_over_clients),
 		cmocka_unit_test(vu_server_socket_file_is_private_and_replaced_when_dead),
 		cmocka_unit_test(vu_server_refuses_bad_socket_paths),

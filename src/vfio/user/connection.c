@@ -452,6 +452,8 @@ static int negotiate(struct connection *conn, struct cxlvm_error *err)
 			conn->lost ? conn->why.message : strerror(-ret));
 	if (conn->lost)
 		cxlvm_error_hint(err, "if the server has another client, end that one first");
+	else
+		cxlvm_error_hint(err, "use a server of version %u.x of the protocol", VU_MAJOR);
 	return ret;
 }
 
