@@ -185,22 +185,35 @@ static void start_raw(struct context *c)
 	receive_all(c->raw.fd, answer + 16, (size_t)(answer[4] | answer[5] << 8) - 16);
 }
 
+/* A register access that failed: what is wrong with the server, if it is lost. */
+static void die_lost(struct context *c, const char *what, int ret)
+{
+	struct cxlvm_error why = CXLVM_ERROR_INIT;
+
+	c->user.ops->why_unusable(c->user.device, &why);
+	fprintf(stderr, "bench: %s: %s\n", what, why.code ? why.message : strerror(-ret));
+	exit(1);
+}
+
 static void write_register(struct context *c, uint32_t region, uint64_t offset, uint32_t value)
 {
 	uint8_t bytes[4];
+	int ret;
 
 	for (unsigned int i = 0; i < 4; i++)
 		bytes[i] = (uint8_t)(value >> (8 * i));
-	if (c->user.ops->write(c->user.device, region, offset, bytes, 4))
-		die("register write");
+	ret = c->user.ops->write(c->user.device, region, offset, bytes, 4);
+	if (ret)
+		die_lost(c, "register write", ret);
 }
 
 static uint32_t read_register(struct context *c, uint32_t region, uint64_t offset)
 {
 	uint8_t b[4];
+	int ret = c->user.ops->read(c->user.device, region, offset, b, 4);
 
-	if (c->user.ops->read(c->user.device, region, offset, b, 4))
-		die("register read");
+	if (ret)
+		die_lost(c, "register read", ret);
 	return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
