@@ -7,7 +7,8 @@
 #   out/NAME/     console talk status                 one QEMU and its guest
 
 CXLVM=$(realpath "${CXLVM_SERVER:-${CXLVM_BUILD:-build}/default/cli/cxlvm}")
-MEMORY_SIZE=256M
+# The command lines of server and QEMU stand in docs/qemu.md.
+MEMORY_SIZE=$(sed -n 's/^cxlvm device --socket t2.sock --size \([0-9A-Z]*\) &$/\1/p' docs/qemu.md)
 
 # peers_prepare - kernel, guest and tools
 peers_prepare() {
@@ -58,27 +59,57 @@ peer.sendall(sys.argv[2].encode() + b"\n")
 sys.stdout.write(peer.makefile().readline())' "$SHARE/server/$1/control" "$2"
 }
 
-# qemu NAME SERVER RAM SECONDS - one QEMU; the conversation is out/NAME/talk.script. RAM: shared or
-# private.
+# qemu_command RAM - the QEMU of docs/qemu.md as it runs here, a word a line: with software
+# emulation, without what QEMU adds by itself, and with the names of this folder. RAM: shared or
+# private. Whatever the document has is run, and what has to be replaced has to be there.
+qemu_command() {
+	want_ram=$1
+	eval "set -- $(sed -n '/^qemu-system-x86_64 /,/^```$/{/^```$/d;p}' docs/qemu.md)"
+	echo "$1"
+	shift
+	printf '%s\n' -accel tcg -cpu max -nodefaults -no-user-config
+	replaced=0
+	for word in "$@"; do
+		case $word in
+		-nographic) printf '%s\n' -display none -serial stdio ;;
+		memory-backend-memfd,id=ram0,size=512M,share=on)
+			[ "$want_ram" = shared ] || word=memory-backend-ram,id=ram0,size=512M
+			echo "$word"
+			;;
+		*'"path":"t2.sock"'*) echo "${word%t2.sock*}/mnt/server/socket${word##*t2.sock}" ;;
+		vmlinuz) echo /mnt/share/vmlinuz ;;
+		initrd.img) echo /mnt/share/guest.cpio.gz ;;
+		console=ttyS0) echo 'console=ttyS0 quiet cxlvm.test=engine' ;;
+		*)
+			echo "$word"
+			continue
+			;;
+		esac
+		replaced=$((replaced + 1))
+	done
+	[ $replaced = 6 ] || {
+		echo "docs/qemu.md: $replaced of 6 words to be replaced are in the command line" >&2
+		return 1
+	}
+}
+
+# qemu NAME SERVER RAM SECONDS - one QEMU; the conversation is out/NAME/talk.script
 qemu() {
 	mkdir -p "$SHARE/out/$1"
-	case $3 in
-	shared) ram=memory-backend-memfd,id=ram0,size=512M,share=on ;;
-	private) ram=memory-backend-ram,id=ram0,size=512M ;;
-	esac
+	qemu_command "$3" >"$SHARE/out/$1/command"
+	name=$1
+	server=$2
+	seconds=$4
+	set --
+	while IFS= read -r word; do
+		set -- "$@" "$word"
+	done <"$SHARE/out/$name/command"
 	qemu_status=0
-	"$SHARE/converse" --log "$SHARE/out/$1/console" --timeout "$4" "$SHARE/out/$1/talk.script" -- \
-		sh lab/in-tree.sh -b "$SHARE:/mnt/share" -b "$SHARE/server/$2:/mnt/server" \
-		qemu-system-x86_64 -accel tcg -cpu max -nodefaults -no-user-config -display none \
-		-serial stdio -m 512M -object "$ram" \
-		-machine q35,cxl=on,memory-backend=ram0,cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size=1G \
-		-device pxb-cxl,bus_nr=12,bus=pcie.0,id=cxl.1 \
-		-device cxl-rp,port=0,bus=cxl.1,id=rp0,chassis=0,slot=2 \
-		-device '{"driver":"vfio-user-pci","bus":"rp0","socket":{"type":"unix","path":"/mnt/server/socket"}}' \
-		-kernel /mnt/share/vmlinuz -initrd /mnt/share/guest.cpio.gz \
-		-append 'console=ttyS0 quiet cxlvm.test=engine' \
-		>"$SHARE/out/$1/talk" 2>&1 || qemu_status=$?
-	echo $qemu_status >"$SHARE/out/$1/status"
+	"$SHARE/converse" --log "$SHARE/out/$name/console" --timeout "$seconds" \
+		"$SHARE/out/$name/talk.script" -- \
+		sh lab/in-tree.sh -b "$SHARE:/mnt/share" -b "$SHARE/server/$server:/mnt/server" \
+		"$@" >"$SHARE/out/$name/talk" 2>&1 || qemu_status=$?
+	echo $qemu_status >"$SHARE/out/$name/status"
 }
 
 # A 1 MiB piece of device memory, at 1 MiB: the pattern tool knows whole files only.

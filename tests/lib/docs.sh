@@ -59,6 +59,26 @@ paths_exist() {
 	done
 }
 
+# What "./dev test interop" runs is made of what the document says: words that it replaces are there,
+# everything else stays.
+qemu_is_documented() {
+	. tests/interop/peers.sh
+	want_equal "size of the server's memory" 256M "$MEMORY_SIZE"
+	qemu_command private >"$tap_out.private"
+	qemu_command shared >"$tap_out.shared"
+	want_equal "words that make memory private" 'memory-backend-ram,id=ram0,size=512M' \
+		"$(grep -vxFf "$tap_out.shared" "$tap_out.private")"
+	for word in $(sed -n '/^qemu-system/,/^```$/p' docs/qemu.md | grep -oE '[a-z-]+=[^ ,]+'); do
+		grep -qF -e "$word" "$tap_out.shared" || fail "not run: $word"
+	done
+	sed 's/initrd.img/other.img/' docs/qemu.md >"$tap_out.md"
+	mkdir "$tap_out.d"
+	mkdir "$tap_out.d/docs"
+	mv "$tap_out.md" "$tap_out.d/docs/qemu.md"
+	! (cd "$tap_out.d" && qemu_command shared) >/dev/null 2>&1 || fail "another initrd is not noticed"
+	rm -r "$tap_out.d" "$tap_out.private" "$tap_out.shared"
+}
+
 for page in man/*; do
 	check "$page is well formed and installed" man_page "$page"
 done
@@ -68,5 +88,6 @@ for page in man/cxlvm-*.1; do
 done
 check "links in documents lead somewhere" links_lead_somewhere
 check "paths in documents exist" paths_exist
+check "docs/qemu.md has the command line that the interop test runs" qemu_is_documented
 rm -f "$tap_out.man"
 tap_end
