@@ -35,9 +35,15 @@ two_boots() {
 	want_equal "boots" 2 "$(tr -d '\r' <"$DIR/console" | grep -c '^GUEST region$')"
 }
 
-programmed_twice() {
+# that the guest made of its device
+resets() {
+	grep -cx 'send flr' "$SHARE/talk/$GUEST.talk" || :
+}
+
+# by each boot, and by the guest's reset
+programmed_each_time() {
 	grep -F cxl_locked_hdm "$DIR/monitor" >"$WORK/traced" || fail "no cxl_locked_hdm in the trace"
-	want_equal "times programmed" 2 "$(wc -l <"$WORK/traced")"
+	want_equal "times programmed" $((2 + $(resets))) "$(wc -l <"$WORK/traced")"
 	while read -r line; do
 		want_equal "base, low, high, control" "$(plan_locked_hdm 0 "$PLAN")" \
 			"$(traced_hdm "$line")"
@@ -104,7 +110,28 @@ guest_wrote() {
 
 guest_read() {
 	want_equal "comparison in the guest" "CHECK pages $REGION_PAGES bad 0 first_bad none" \
-		"$(boot "$1" | grep '^CHECK ')"
+		"$(boot "$1" | grep -m 1 '^CHECK ')"
+}
+
+# as the kernel of the generation leaves it: cleared, or as it was
+content_after_reset() {
+	want_equal "reset" 'RESET 0' "$(boot 2 | grep '^RESET')"
+	case $GUEST in
+	*-[56])
+		want_equal "comparison with our seed" \
+			"pages $REGION_PAGES bad $REGION_PAGES first_bad 0" "$(cat "$DIR/flr-kept")"
+		want_equal "bytes that are not 0" 0 "$(cat "$DIR/flr-bytes")"
+		;;
+	*)
+		want_equal "comparison with our seed" "pages $REGION_PAGES bad 0 first_bad none" \
+			"$(cat "$DIR/flr-kept")"
+		;;
+	esac
+}
+
+fills_after_reset() {
+	want_equal "comparison outside" "pages $REGION_PAGES bad 0 first_bad none" \
+		"$(cat "$DIR/flr-filled")"
 }
 
 after_power_off() {
@@ -205,7 +232,7 @@ no_complaints() {
 G="$GUEST:"
 check "$G the guest rebooted, powered off, and cxlvm ended with 0" powered_off
 check "$G two boots in one process" two_boots
-check "$G each boot programmed the decoder as planned (trace cxl_locked_hdm)" programmed_twice
+check "$G each boot programmed the decoder as planned (trace cxl_locked_hdm)" programmed_each_time
 check "$G the same plan on this machine and in the emulated host" plan_is_the_same_here
 check "$G the guest's kernel is the package's, bit for bit" kernel_hash
 check "$G the package of modules can be read" packaged_modules
@@ -230,7 +257,13 @@ done
 check "$G four different seeds" seeds_differ
 # a kernel clears the memory of a device that nobody uses
 case $GUEST in
-vfio-*) ;;
+vfio-*)
+	[ "$(resets)" = 0 ] || {
+		check "$G function-level reset by the guest: the memory is as this generation leaves it" \
+			content_after_reset
+		check "$G after it the guest fills all of the region" fills_after_reset
+	}
+	;;
 *) check "$G after power-off the backing holds the last seed" after_power_off ;;
 esac
 check "$G ACPI tables of the guest disassemble" tables_disassemble

@@ -25,10 +25,11 @@ share_selftest() {
 		tests/lab/selftest/*.c
 }
 
-# share_talk_region FOLDER NAME - a conversation in two boots of one guest: it fills the memory with
+# share_talk_region FOLDER NAME [flr] - a conversation in two boots of one guest: it fills the memory with
 # a seed, which is looked for in the memory's backing; the backing is filled with another, which
 # the guest looks for. All seeds are drawn here, outside of all machines, and kept in
-# talk/NAME.seeds: boot, seed of the guest, seed of ours.
+# talk/NAME.seeds: boot, seed of the guest, seed of ours. With flr the guest then resets its device, what
+# that leaves of our seed is looked at, and the guest fills once more.
 share_talk_region() {
 	: >"$1/talk/$2.seeds"
 	for boot in 1 2; do
@@ -52,6 +53,23 @@ expect WAIT next
 EOF
 		[ $boot = 2 ] || echo "send reboot"
 	done >"$1/talk/$2.talk"
+	[ -z "${3:-}" ] || cat >>"$1/talk/$2.talk" <<EOF
+run echo PROGRESS boot $boot: function-level reset by the guest >>/tmp/progress
+send flr
+expect RESET 0
+expect WAIT next
+run bin/pattern check /tmp/device-memory $ours >/tmp/guest/flr-kept || :
+run head -c 16777216 /tmp/device-memory | tr -d '\\000' | wc -c >/tmp/guest/flr-bytes
+send again
+expect WAIT seed1
+send $theirs
+expect FILLED $theirs
+expect WAIT seed2
+run bin/pattern check /tmp/device-memory $theirs >/tmp/guest/flr-filled || :
+send
+expect CHECK
+expect WAIT next
+EOF
 	printf '%s\n' 'send dmesg' 'expect WAIT next' 'send poweroff' >>"$1/talk/$2.talk"
 }
 

@@ -24,8 +24,8 @@ prepare() {
 	share_make "$share" "$build"
 	cp tests/lab/vfio-inside.sh tests/lab/vfio-region.sh "$share/"
 	sh lab/guest/mkguest.sh "$share/nvme.cpio.gz" --nvme
-	share_talk_region "$share" vfio-5
-	share_talk_region "$share" vfio-2
+	share_talk_region "$share" vfio-5 flr
+	share_talk_region "$share" vfio-2 flr
 	printf '%s\n' 'expect GUEST region' 'expect WAIT seed1' 'send ' 'expect WAIT seed2' 'send ' \
 		'expect WAIT next' 'send poweroff' >"$share/talk/after-kills.talk"
 	# the disk holds our pattern first, then the guest's
