@@ -72,6 +72,8 @@ for device in /sys/bus/pci/devices/*; do
 	[ "$(cat "$device/class")" != 0x010802 ] || nvme=${device##*/}
 done
 echo "$nvme" >out/nvme-address
+dd if="/sys/bus/pci/devices/$nvme/config" bs=1 skip=61 count=1 2>/dev/null | od -An -v -tx1 |
+	tr -d ' ' >out/nvme-pin
 bad not-bound run_on "$nvme"
 # the command that the message names
 hint=$(sed -n 's/^  hint: as root: //p' out/not-bound/monitor)

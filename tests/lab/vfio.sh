@@ -113,6 +113,16 @@ nvme_interrupts() {
 	done <"$share/interrupts"
 }
 
+# the function has a pin, which is told once and which the guest reads as 0
+nvme_pin() {
+	at nvme
+	want_equal "the pin of the function" 01 "$(cat "$share/out/nvme-pin")"
+	want_equal "the pin in the guest" 00 "$(boot 1 | sed -n 's/^CONFIG 0000:01:00.0 //p' | head -n 1 |
+		base64 -d | od -An -v -tx1 -j 61 -N 1 | tr -d ' ')"
+	want_equal "messages" 1 "$(grep -c '^event: warning device=vfio0 INTx of the device is not given to the guest, MSI-X is' \
+		"$DIR/monitor")"
+}
+
 no_fault() {
 	want_no_text "the host's messages" 'DMAR:.*fault|WARNING:|BUG:|Oops:|Call Trace' "$share/out/dmesg"
 }
@@ -143,5 +153,6 @@ check "no permission: the file and its group" refused permission \
 	'chown 1000'
 check "NVMe function: a stock driver reads and writes by DMA, over reset and reboot" nvme_disk
 check "NVMe function: MSI-X vectors arrive" nvme_interrupts
+check "NVMe function: no INTx, and one message about it" nvme_pin
 check "no DMA fault and no complaint of the host's kernel" no_fault
 tap_end
