@@ -9,10 +9,17 @@
 /* Room for more messages behind the largest one, so that small ones arrive many at a time. */
 #define ROOM_BEHIND ((size_t)64 << 10)
 
+/*
+ * The most descriptors that the kernel lets go with a message (SCM_MAX_FD). There is room for all of
+ * them, as those without room are closed by the kernel, which can take as long as the sender likes
+ * (vu_fd_close).
+ */
+#define FDS_SENT 253
+
 /* Correctly aligned space for the control data of one sendmsg or recvmsg. */
 union control {
 	struct cmsghdr align;
-	char bytes[CMSG_SPACE(VU_FDS_MAX * sizeof(int))];
+	char bytes[CMSG_SPACE(FDS_SENT * sizeof(int))];
 };
 
 int vu_stream_init(struct vu_stream *stream, int fd, uint32_t limit)
@@ -240,7 +247,7 @@ ssize_t vu_stream_send(int fd, const void *head, size_t head_size, const void *d
 	if (n_fds) {
 		struct cmsghdr *cmsg;
 
-		memset(&control, 0, sizeof(control));
+		memset(&control, 0, CMSG_SPACE(n_fds * sizeof(int)));
 		msg.msg_control = &control;
 		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
 		cmsg = CMSG_FIRSTHDR(&msg);

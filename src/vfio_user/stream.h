@@ -58,7 +58,7 @@ ssize_t vu_stream_receive(struct vu_stream *stream);
  */
 ssize_t vu_stream_receive_wait(struct vu_stream *stream);
 
-/* The same where no descriptors belong, a cheaper call: the kernel closes those that come. */
+/* The same for a socket that no descriptors come to, which is cheaper. */
 ssize_t vu_stream_receive_bytes_wait(struct vu_stream *stream);
 
 /*

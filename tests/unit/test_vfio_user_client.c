@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -231,6 +232,37 @@ static void client3_unsolicited_replies_end_the_connection(void **state)
 	assert_true(client_is_lost(client));
 }
 
+static bool old_kernel;
+
+/* Of the C library: the kernel before 6.16. */
+int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
+{
+	if (old_kernel && level == SOL_SOCKET && option == 83) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	return (int)syscall(SYS_setsockopt, fd, level, option, value, size);
+}
+
+/* Where the kernel can, it lets a server send none once the device is open: it is lost with them. */
+static void client3_descriptors_are_refused_by_the_kernel(void **state)
+{
+	struct client *client = *state;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, ret, before;
+	bool can = !setsockopt(fd, SOL_SOCKET, 83, &one, sizeof(one));
+	uint8_t byte;
+
+	close(fd);
+	client_open_well(client);
+	before = open_fds();
+	client_rule(client, US_READ, 1, US_FDS, 1, 0, 0);
+	ret = client_read(client, 7, 0, &byte, 1);
+	assert_int_equal(ret, can ? -ENODEV : -EPROTO);
+	assert_in_range(open_fds(), before - 1, before);
+	if (!can)
+		print_message("the kernel cannot\n");
+}
+
 /* Descriptors where none belong are closed, however many. */
 static void client3_unexpected_descriptors_are_closed(void **state)
 {
@@ -239,14 +271,14 @@ static void client3_unexpected_descriptors_are_closed(void **state)
 	uint8_t byte;
 	int before;
 
+	old_kernel = true;
 	client_open_well(client);
 	assert_true(client_works(client));
 	before = open_fds();
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		user_server_no_rules(&client->server);
-		/* the kernel closes them */
 		client_rule(client, US_READ, 1, US_FDS, numbers[i], 0, 0);
-		assert_int_equal(client_read(client, 7, 0, &byte, 1), 0);
+		assert_int_equal(client_read(client, 7, 0, &byte, 1), -EPROTO);
 		assert_true(client_works(client));
 		assert_int_equal(open_fds(), before);
 	}
@@ -257,6 +289,7 @@ static void client3_unexpected_descriptors_are_closed(void **state)
 	}
 	client_rule(client, US_REGION_INFO, 1, US_FDS, 2, 0, 0);
 	assert_refused(client, -EPROTO, "region 0");
+	old_kernel = false;
 }
 
 /* Sizes that no header may have, and types that are none: nothing can follow. */
@@ -728,6 +761,7 @@ int main(void)
 		CLIENT_TEST(client3_replies_are_matched),
 		CLIENT_TEST(client3_unsolicited_replies_end_the_connection),
 		CLIENT_TEST(client3_unexpected_descriptors_are_closed),
+		CLIENT_TEST(client3_descriptors_are_refused_by_the_kernel),
 		CLIENT_TEST(client_hostile_headers_end_the_connection),
 		CLIENT_TEST(client_odd_headers_are_tolerated),
 		CLIENT_TEST(client_answers_repeat_the_question),

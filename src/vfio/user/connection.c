@@ -22,6 +22,10 @@
 /* So much data is copied behind its header, which costs less than a second piece of a message. */
 #define DATA_COPIED 64u
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 /* An errno from the other side of a socket. */
 #define ERRNO_MAX 4095u
 
@@ -93,25 +97,18 @@ static uint64_t wait_end(const struct connection *conn, uint64_t *end)
 	return *end;
 }
 
-static bool may_bring_fds(const struct call *call)
-{
-	const struct vu_command_row *row = vu_command_find(call->command);
-
-	return !row || row->reply_fds;
-}
-
 /*
  * More bytes. The first wait is in the receive itself, which the socket's own timeout ends or
  * connection_end_wait: one system call less on the way of every register read.
  */
-static int receive(struct connection *conn, const struct call *call, bool first, uint64_t *end)
+static int receive(struct connection *conn, bool first, uint64_t *end)
 {
 	ssize_t n;
 
 	if (first && !conn->handshake_end) {
 		__atomic_store_n(&conn->waits, conn->waits + 1, __ATOMIC_RELAXED);
-		n = may_bring_fds(call) ? vu_stream_receive_wait(&conn->stream)
-					: vu_stream_receive_bytes_wait(&conn->stream);
+		n = conn->no_fds ? vu_stream_receive_bytes_wait(&conn->stream)
+				 : vu_stream_receive_wait(&conn->stream);
 		__atomic_store_n(&conn->waits, conn->waits + 1, __ATOMIC_RELAXED);
 		if (n == -EINTR)
 			return 0;
@@ -311,7 +308,7 @@ int connection_call(struct connection *conn, struct call *call)
 	}
 	ret = send_all(conn, head, head_size, call->data, data_size, call->fds, call->n_fds, &end);
 	for (bool first = true; !ret; first = false) {
-		ret = receive(conn, call, first, &end);
+		ret = receive(conn, first, &end);
 		if (!ret)
 			ret = handle(conn, call, &result, &end);
 	}
@@ -332,8 +329,10 @@ int connection_service(struct connection *conn)
 	for (unsigned int i = 0; !ret && i < SERVICE_ROUNDS; i++) {
 		ssize_t n = vu_stream_receive(&conn->stream);
 
-		if (n == -EAGAIN)
+		if (n == -EAGAIN) {
+			conn->no_fds = conn->refuses_fds;
 			return 0;
+		}
 		if (n <= 0)
 			return give_up_errno(conn, n ? (int)n : -EPIPE);
 		ret = handle(conn, NULL, NULL, &end);
@@ -483,7 +482,12 @@ int connection_open(struct connection *conn, const char *path, unsigned int time
 
 void connection_ready(struct connection *conn)
 {
+	const int no = 0;
+
 	conn->handshake_end = 0;
+	/* Kernels before 6.16 do not know it: each receive has room for descriptors then. */
+	conn->refuses_fds = !setsockopt(conn->fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
+	(void)connection_service(conn);
 }
 
 void connection_close(struct connection *conn)

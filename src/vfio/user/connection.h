@@ -26,6 +26,8 @@ struct connection {
 	uint16_t id;            /* of the last request */
 	uint32_t waits;         /* in a receive for an answer: odd; atomic */
 	bool overdue;           /* that one was ended; atomic */
+	bool refuses_fds;       /* the kernel does not let the server send any */
+	bool no_fds;            /* nor are any left that it sent before */
 	bool lost;
 	struct cxlvm_error why; /* it was lost */
 };
@@ -55,6 +57,7 @@ struct call {
  */
 int connection_open(struct connection *conn, const char *path, unsigned int timeout_ms,
 		    const struct ranges *ranges, struct cxlvm_error *err);
+/* Version, device and regions are known: no descriptor belongs to what follows. */
 void connection_ready(struct connection *conn);
 void connection_close(struct connection *conn);
 
