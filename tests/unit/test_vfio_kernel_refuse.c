@@ -416,6 +416,24 @@ static void another_process_has_the_character_device(void **state)
 	end();
 }
 
+/* Nothing of the others is visible, and this process has opened the file itself. */
+static void another_process_cannot_be_seen(void **state)
+{
+	char target[128];
+
+	(void)state;
+	mock_init(true);
+	kernel = mock_kernel();
+	snprintf(target, sizeof(target), "%s/vfio/devices/vfio3", mock.dev);
+	mock_link("proc/self", "70");
+	mock_link("proc/70/fd/5", target);
+	mock_file("proc/70/comm", "cxlvm\n");
+	fail_call(4, EINVAL);
+	refuse(MOCK_DEVICE, -EBUSY, "0000:17:00.0 (IOMMU group 12) is in use by another process",
+	       BUSY_HINT);
+	end();
+}
+
 static void named_twice(void **state)
 {
 	const struct cxlvm_kernel_device_config config = { .size = sizeof(config),
@@ -503,6 +521,7 @@ int main(void)
 		cmocka_unit_test(vfio_is_not_loaded),
 		cmocka_unit_test(another_process_has_it),
 		cmocka_unit_test(another_process_has_the_character_device),
+		cmocka_unit_test(another_process_cannot_be_seen),
 		cmocka_unit_test(named_twice),
 		cmocka_unit_test(interrupts_are_not_remapped),
 		cmocka_unit_test(a_descriptor_of_something_else),

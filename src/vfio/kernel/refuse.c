@@ -172,19 +172,36 @@ static bool has_open(const struct roots *roots, const char *pid, const char *fil
 	return found;
 }
 
-/* Who has it: "process 12 (name)". Of processes of others nothing may be visible. */
+/* The number of this process; "" without a /proc. */
+static void find_self(const struct roots *roots, char *pid, size_t size)
+{
+	char path[PATH_MAX];
+	ssize_t n = -1;
+
+	if (path_make(path, "%s/self", roots->proc))
+		n = readlink(path, pid, size - 1);
+	pid[n > 0 ? n : 0] = 0;
+}
+
+/*
+ * Who has it: "process 12 (name)". Of processes of others nothing may be visible. This one has the
+ * character device open as well: it is the bind that is refused.
+ */
 static void find_holder(const struct roots *roots, const struct place *place, char *text,
 			size_t size)
 {
 	DIR *dir = opendir(roots->proc);
 	const struct dirent *entry;
+	char self[32];
 
+	find_self(roots, self, sizeof(self));
 	snprintf(text, size, "another process");
 	while (dir && (entry = readdir(dir))) {
 		char path[PATH_MAX], name[32] = "?";
 		FILE *file;
 
 		if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
+		    !strcmp(entry->d_name, self) ||
 		    (!has_open(roots, entry->d_name, place->group_file) &&
 		     !has_open(roots, entry->d_name, place->device_file)))
 			continue;
