@@ -18,7 +18,7 @@ bin/cxlvm run --kernel vmlinuz --memory 256M --phys-bits 40 --device \
 echo $limit_status >out/limit/status
 ln -s $debug/${function##*/}/memory memory
 guest function $REGION_LIMIT bin/cxlvm run --kernel vmlinuz --initrd both.cpio.gz --memory 256M \
-	--device vfio:${function##*/} --append "$APPEND cxlvm.test=nvme" --trace cxl_locked_hdm
+	--device vfio:${function##*/} --append "$APPEND iomem=relaxed cxlvm.test=nvme" --trace cxl_locked_hdm
 cat $debug/dma >out/dma
 cat $debug/${function##*/}/counters >out/counters
 dmesg >out/dmesg

@@ -10,8 +10,10 @@
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/tap.sh
+. tests/lib/plan.sh
 . tests/lab/options.sh
 . tests/lab/share.sh
+. tests/lab/talk.sh
 share=$1
 build=${CXLVM_BUILD:-build}
 DIR=$share/out/function
@@ -19,8 +21,14 @@ HOST_LIMIT=900
 good="pages $REGION_PAGES bad 0 first_bad none"
 good_disk="pages 16384 bad 0 first_bad none"
 
+# where the power management capability of the emulated NVMe function has its control register
+PMCSR=64
+
 prepare() {
 	share_make "$share" "$build"
+	"$build/default/cli/cxlvm" plan --json --memory 256M --device sim,size=256M >"$share/plan.json"
+	window=$(printf %x "$(plan_window 0 base <"$share/plan.json")")
+	pmcsr=$(sum "$(sum "$(at "$share/plan.json" ecam 0)" 100000)" $PMCSR)
 	cp tests/lab/function-inside.sh "$share/"
 	sh lab/guest/mkguest.sh "$share/nvme.cpio.gz" --nvme
 	# the kernel unpacks one behind the other
@@ -51,6 +59,9 @@ prepare() {
 		run bin/pattern fill memory $(seed ours)
 		send $(seed ours)
 		expect CHECK
+		$(tell DONE access R8 "$window" r2 "$pmcsr")
+		$(tell DONE access w2 "$pmcsr" 3 R8 "$window" r2 "$pmcsr")
+		$(tell DONE access w2 "$pmcsr" 0 R8 "$window" r2 "$pmcsr")
 		expect WAIT next
 		send poweroff
 	END
@@ -60,7 +71,7 @@ seed() {
 	cat "$share/talk/seed.$1"
 }
 
-tell() {
+tell_progress() {
 	while read -r word text; do
 		progress "lab: $word $text"
 	done
@@ -69,7 +80,7 @@ tell() {
 run_host() {
 	SHARE_HOST_OPTIONS=--function
 	SHARE_HOST_QEMU='-global intel-iommu.aw-bits=39'
-	share_run_host "$share" $HOST_LIMIT tell function-inside.sh >&4 || {
+	share_run_host "$share" $HOST_LIMIT tell_progress function-inside.sh >&4 || {
 		cat "$share/run.error"
 		fail "the emulated host failed"
 	}
@@ -111,6 +122,18 @@ memory_is_a_region() {
 		"$(guest_says | grep '^CHECK' | tail -n 1)"
 }
 
+# in D3hot ones, and back in D0 as it was
+low_power_by_the_guest() {
+	guest_says | sed -n 's/^DONE *//p' >"$share/looks"
+	cat "$share/looks"
+	there=$(sed -n '1s/ .*//p' "$share/looks")
+	[ "$there" != ffffffffffffffff ] || fail "the memory was never there"
+	want_equal "memory, and the power state" "$there 0 ffffffffffffffff 3 $there 0" \
+		"$(while read -r memory state; do
+			echo "$memory $((0x$state & 3))"
+		done <"$share/looks" | tr '\n' ' ' | sed 's/ $//')"
+}
+
 host_has_no_complaint() {
 	want_text "its messages" 'cxlvm_lab_pci' "$share/out/dmesg"
 	! grep -nE 'cut here|WARNING|BUG:|Oops|Call Trace|DMAR:.*fault' "$share/out/dmesg" ||
@@ -130,5 +153,6 @@ check "the guest powered off" powered_off
 check "its NVMe driver reads and writes the disk by DMA" disk_is_read_and_written
 check "the function's interrupts reach the guest" interrupts_came
 check "the function's memory is a region of the guest" memory_is_a_region
+check "the guest puts the function into D3hot: ones, and in D0 memory as it was" low_power_by_the_guest
 check "the host has no complaint, and nothing is left mapped" host_has_no_complaint
 tap_end
