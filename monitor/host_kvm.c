@@ -2,9 +2,10 @@
 /*
  * host_kvm.c - device memory as KVM memory slots, one for each area
  *
- * The engine's enable cannot fail, so prepare checks all that KVM would refuse: alignment,
- * address width, size of a slot, free slots. If KVM refuses nevertheless, the guest would trust
- * memory that is not there; the VM ends with an error instead.
+ * prepare checks all that KVM always refuses: alignment, address width, size of a slot, free
+ * slots. What it refuses when a slot is set (it has no memory for it) the engine is told, which
+ * shows no memory then, until the next reset. A slot that KVM does not take away ends the run: the
+ * guest would reach memory that it must not.
  *
  * Device memory goes into the device's I/O address space where there is one: see host_dma_state.
  */
@@ -82,44 +83,75 @@ static int kvm_prepare(void *host, const struct cxlvm_memory_area *areas, size_t
 	return 0;
 }
 
-/* size 0 where the area is to vanish. */
-static void set_slots(struct device *device, const struct cxlvm_memory_area *areas, bool on)
+static int set_slot(const struct device *device, const struct cxlvm_memory_area *areas, size_t i,
+		    bool on, struct cxlvm_error *err)
 {
-	for (size_t i = 0; i < device->n_slots; i++) {
-		struct cxlvm_error err = CXLVM_ERROR_INIT;
-		uint64_t size = on ? areas[i].size : 0;
-		int code = kvm_slot_set(&device->vm->kvm, (unsigned int)device->slots[i],
-					areas[i].guest, size, areas[i].address);
+	int code = kvm_slot_set(&device->vm->kvm, (unsigned int)device->slots[i], areas[i].guest,
+				on ? areas[i].size : 0, areas[i].address);
 
-		if (!code)
-			continue;
-		cxlvm_error_set(&err, code,
-				"%s: KVM does not %s device memory at 0x%llx, size 0x%llx: "
-				"%s",
-				device->name, on ? "map" : "unmap",
-				(unsigned long long)areas[i].guest.value,
-				(unsigned long long)areas[i].size, strerror(-code));
-		cpus_request(device->vm, VCPU_ERROR, NULL, &err);
+	if (!code)
+		return 0;
+	cxlvm_error_set(err, code, "%s: KVM does not %s device memory at 0x%llx, size 0x%llx: %s",
+			device->name, on ? "map" : "unmap",
+			(unsigned long long)areas[i].guest.value, (unsigned long long)areas[i].size,
+			strerror(-code));
+	if (on)
+		cxlvm_error_hint(err, "free memory of the host, whose kernel log may say more, "
+				      "then reset the device");
+	return code;
+}
+
+static void take_slots_away(struct device *device, const struct cxlvm_memory_area *areas, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+		if (set_slot(device, areas, i, false, &err))
+			cpus_request(device->vm, VCPU_ERROR, NULL, &err);
 	}
-	if (on && device->n_slots) {
+}
+
+/* All slots or none. */
+static void kvm_enable(void *host, const struct cxlvm_memory_area *areas, size_t n)
+{
+	struct device *device = host;
+
+	(void)n;
+	device->refusal = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	for (size_t i = 0; i < device->n_slots; i++) {
+		if (set_slot(device, areas, i, true, &device->refusal)) {
+			take_slots_away(device, areas, i);
+			return;
+		}
+	}
+	if (device->n_slots) {
 		device->mapped_first = areas[0].guest.value;
 		device->mapped_last = areas[device->n_slots - 1].guest.value +
 				      (areas[device->n_slots - 1].size - 1);
 	}
-	device->mapped = on;
+	device->mapped = true;
 }
 
-static void kvm_enable(void *host, const struct cxlvm_memory_area *areas, size_t n)
+static int kvm_enabled(void *host, struct cxlvm_error *err)
 {
-	(void)n;
-	set_slots(host, areas, true);
+	const struct device *device = host;
+
+	if (device->mapped)
+		return 0;
+	cxlvm_error_set(err, device->refusal.code, "%s", device->refusal.message);
+	cxlvm_error_hint(err, "%s", device->refusal.hint);
+	return device->refusal.code;
 }
 
 /* When the ioctl is back, KVM has made all vCPUs forget the memory. */
 static void kvm_disable(void *host, const struct cxlvm_memory_area *areas, size_t n)
 {
+	struct device *device = host;
+
 	(void)n;
-	set_slots(host, areas, false);
+	if (device->mapped)
+		take_slots_away(device, areas, device->n_slots);
+	device->mapped = false;
 }
 
 static int kvm_dma_map(void *host, const struct cxlvm_memory_area *areas, size_t n,
@@ -146,6 +178,7 @@ const struct cxlvm_host_ops host_kvm_ops = {
 	.release = kvm_release,
 	.enable = kvm_enable,
 	.disable = kvm_disable,
+	.enabled = kvm_enabled,
 	HOST_OPS_SHARED,
 };
 
@@ -155,6 +188,7 @@ const struct cxlvm_host_ops host_kvm_dma_ops = {
 	.release = kvm_release,
 	.enable = kvm_enable,
 	.disable = kvm_disable,
+	.enabled = kvm_enabled,
 	.dma_map = kvm_dma_map,
 	.dma_unmap = kvm_dma_unmap,
 	HOST_OPS_SHARED,

@@ -81,11 +81,12 @@ static int set_irqfd(const struct msi *msi, unsigned int vector, int eventfd, ui
 
 int msi_attach(struct msi *msi, unsigned int vector, const struct msi_message *message, int eventfd)
 {
-	struct kvm_irq_routing_entry *entry;
+	struct kvm_irq_routing_entry *entry, before;
 	int code = 0;
 
 	pthread_mutex_lock(&msi->lock);
 	entry = &msi->routing->entries[msi->n_fixed + vector];
+	before = *entry;
 	if (entry->u.msi.address_lo != (uint32_t)message->address ||
 	    entry->u.msi.address_hi != (uint32_t)(message->address >> 32) ||
 	    entry->u.msi.data != message->data) {
@@ -93,6 +94,9 @@ int msi_attach(struct msi *msi, unsigned int vector, const struct msi_message *m
 		entry->u.msi.address_hi = (uint32_t)(message->address >> 32);
 		entry->u.msi.data = message->data;
 		code = kvm_ioctl(msi->kvm->vm_fd, KVM_SET_GSI_ROUTING, (unsigned long)msi->routing);
+		/* Our table is what KVM has: the next attempt asks again. */
+		if (code < 0)
+			*entry = before;
 	}
 	pthread_mutex_unlock(&msi->lock);
 	return code < 0 ? code : set_irqfd(msi, vector, eventfd, 0);

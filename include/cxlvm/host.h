@@ -170,7 +170,7 @@ struct cxlvm_host_ops {
 
 	/*
 	 * Let the guest reach all n areas, or none of them any more: one change of the map each.
-	 * Cannot fail. When disable returns no vCPU reaches the memory. Never called within a map
+	 * What enable could not do it says in enabled. When disable returns no vCPU reaches the memory. Never called within a map
 	 * change of the host. Above the areas' windows the host keeps all ones (dark memory). A
 	 * host without dma_map maps (and unmaps) for DMA here as well: on enable before the CPU.
 	 */
@@ -216,6 +216,15 @@ struct cxlvm_host_ops {
 	/* Optional both. */
 	void (*event)(void *host, const struct cxlvm_event *event);
 	void (*trace)(void *host, const struct cxlvm_trace *trace);
+
+	/*
+	 * Optional: did the last enable let the guest reach the areas? 0, or negative errno with
+	 * err set, and then the guest reaches none of them; disable follows all the same. Asked
+	 * after each enable. A failure is that of the reset or of the commit; after a write of
+	 * another register it is an event, and the memory stays away until the next reset.
+	 * Absent: enable cannot fail.
+	 */
+	int (*enabled)(void *host, struct cxlvm_error *err);
 };
 
 #ifdef __cplusplus

@@ -188,6 +188,22 @@ static bool is_same(const struct msi_message *a, const struct msi_message *b)
 	return a->address == b->address && a->data == b->data;
 }
 
+/* What KVM does not take stays pending, and is tried again when the guest writes to the vector. */
+static bool attach(struct device *device, const struct vectors *vectors, unsigned int i,
+		   const struct msi_message *message)
+{
+	int code = msi_attach(&device->vm->msi, (unsigned int)vectors->first + i, message,
+			      vectors->each[i].eventfd);
+	char text[96];
+
+	if (!code)
+		return true;
+	snprintf(text, sizeof(text), "KVM does not deliver interrupt vector %u of %u", i,
+		 vectors->n);
+	device_warn(device, code, text);
+	return false;
+}
+
 void vectors_send(struct device *device, struct vectors *vectors, unsigned int i,
 		  const struct msi_message *message)
 {
@@ -201,8 +217,7 @@ void vectors_send(struct device *device, struct vectors *vectors, unsigned int i
 	if (!message)
 		return;
 	if (!vector->attached) {
-		/* What KVM does not take stays pending. */
-		if (msi_attach(&device->vm->msi, number, message, vector->eventfd))
+		if (!attach(device, vectors, i, message))
 			return;
 		vector->message = *message;
 		vector->attached = true;

@@ -136,6 +136,8 @@ void endpoint_map_update(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason
 /* The same for registers that change next: decoder 0 becomes committed, or it goes away. */
 void endpoint_map_ahead(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason);
 void endpoint_map_off(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason);
+/* If it is enabled: did the host do it, for the CPU and for DMA? */
+int endpoint_map_check(struct cxlvm_endpoint *ep, struct cxlvm_error *err);
 /* Not usable: disabled. */
 void endpoint_map_disable(struct cxlvm_endpoint *ep, enum cxlvm_map_reason reason);
 /* The area that address in this process is in, or NULL; async-signal-safe. */

@@ -52,12 +52,27 @@ static void switch_map(struct cxlvm_endpoint *ep, bool on, enum cxlvm_map_reason
 	}
 }
 
+/* Only now can a host tell that maps as it enables. */
+int endpoint_map_check(struct cxlvm_endpoint *ep, struct cxlvm_error *err)
+{
+	int ret = 0;
+
+	if (!flag_is_set(&ep->state.mapped))
+		return 0;
+	if (ep->host_ops.enabled)
+		ret = ep->host_ops.enabled(ep->host, err);
+	if (ret)
+		return cxlvm_error_set(err, ret, "%s: the host cannot map device memory: %s",
+				       ep->name, strerror(-ret));
+	return endpoint_dma_check(ep, err);
+}
+
 /* Enabled between two transactions: there is nobody to undo it but us. */
 static void check_enabled(struct cxlvm_endpoint *ep)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 
-	if (!endpoint_dma_check(ep, &err))
+	if (!endpoint_map_check(ep, &err))
 		return;
 	snprintf(ep->unusable, sizeof(ep->unusable), "%s", err.message);
 	flag_set(&ep->state.usable, false);

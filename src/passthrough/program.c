@@ -226,34 +226,6 @@ static int publish_bridge(struct transaction *t, struct cxlvm_error *err)
 	return ret;
 }
 
-/* Cannot fail: registers and map change together. */
-static int publish(struct transaction *t, struct cxlvm_error *err)
-{
-	struct cxlvm_endpoint *ep = t->ep;
-	const uint32_t *hdm = ep->state.hdm;
-
-	(void)err;
-	memcpy(t->hdm, hdm, sizeof(t->hdm));
-	t->was_usable = flag_is_set(&ep->state.usable);
-	t->was_revoked = ep->revoked;
-	ep->revoked = false;
-	ep->unusable[0] = '\0';
-	flag_set(&ep->state.usable, true);
-	/* Another vCPU that polls for committed finds the memory there. */
-	if (ep->decoder == CXLVM_DECODER_LOCKED) {
-		endpoint_map_ahead(ep, CXLVM_MAP_RESET);
-		(void)decoder_commit_locked(ep->state.hdm, &t->setting); /* validated */
-	} else if (t->commit) {
-		endpoint_map_ahead(ep, CXLVM_MAP_REGISTERS);
-		decoder_commit(ep->state.hdm);
-	}
-	endpoint_map_update(ep, CXLVM_MAP_RESET);
-	if (ep->decoder == CXLVM_DECODER_LOCKED)
-		TRACE(ep, LOCKED_HDM, t->setting.base, (uint32_t)decoder_base(hdm),
-		      decoder_base(hdm) >> 32, decoder_control(hdm));
-	return 0;
-}
-
 static void undo_publish(struct transaction *t)
 {
 	struct cxlvm_endpoint *ep = t->ep;
@@ -267,10 +239,39 @@ static void undo_publish(struct transaction *t)
 		reg_store(&ep->state.hdm[i], t->hdm[i]);
 }
 
-/* Only now can a host tell that maps for DMA as it enables. */
-static int check_dma(struct transaction *t, struct cxlvm_error *err)
+/* Registers and map change together. */
+static int publish(struct transaction *t, struct cxlvm_error *err)
 {
-	return flag_is_set(&t->ep->state.mapped) ? endpoint_dma_check(t->ep, err) : 0;
+	struct cxlvm_endpoint *ep = t->ep;
+	const uint32_t *hdm = ep->state.hdm;
+	int ret;
+
+	memcpy(t->hdm, hdm, sizeof(t->hdm));
+	t->was_usable = flag_is_set(&ep->state.usable);
+	t->was_revoked = ep->revoked;
+	ep->revoked = false;
+	ep->unusable[0] = '\0';
+	flag_set(&ep->state.usable, true);
+	/* Another vCPU that polls for committed finds the memory there. */
+	if (ep->decoder == CXLVM_DECODER_LOCKED)
+		endpoint_map_ahead(ep, CXLVM_MAP_RESET);
+	else if (t->commit)
+		endpoint_map_ahead(ep, CXLVM_MAP_REGISTERS);
+	else
+		endpoint_map_update(ep, CXLVM_MAP_RESET);
+	ret = endpoint_map_check(ep, err);
+	if (ret) {
+		undo_publish(t);
+		return ret;
+	}
+	if (ep->decoder == CXLVM_DECODER_LOCKED)
+		(void)decoder_commit_locked(ep->state.hdm, &t->setting); /* validated */
+	else if (t->commit)
+		decoder_commit(ep->state.hdm);
+	if (ep->decoder == CXLVM_DECODER_LOCKED)
+		TRACE(ep, LOCKED_HDM, t->setting.base, (uint32_t)decoder_base(hdm),
+		      decoder_base(hdm) >> 32, decoder_control(hdm));
+	return 0;
 }
 
 static const struct {
@@ -284,8 +285,7 @@ static const struct {
 	{ kernel_decoder, undo_kernel_decoder },
 	{ map_dma, undo_dma },
 	{ publish_bridge, NULL },
-	{ publish, undo_publish },
-	{ check_dma, NULL },
+	{ publish, NULL },
 };
 
 static int run(struct transaction *t, struct cxlvm_error *err)

@@ -197,7 +197,9 @@ void interrupts_off(void)
 
 void check_interrupt(const char *what, unsigned int n, u32 count)
 {
-	for (unsigned int i = 0; i < 2000000 && interrupts[n] != count; i++)
+	u64 patience = parameter("patience") ? parameter("patience") : 2000000;
+
+	for (u64 i = 0; i < patience && interrupts[n] != count; i++)
 		pause();
 	check_equal(what, count, interrupts[n]);
 }

@@ -168,7 +168,7 @@ extern volatile u32 cpus_started;
 /* Interrupts on, vectors VECTOR_BASE to +15 counted in interrupts[]. */
 void interrupts_on(void);
 void interrupts_off(void);
-/* A check that interrupts[n] becomes count within some time. */
+/* A check that interrupts[n] becomes count within some time, or so many turns: patience=HEX. */
 void check_interrupt(const char *what, unsigned int n, u32 count);
 
 struct test {

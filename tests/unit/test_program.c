@@ -504,6 +504,118 @@ static void p4_memory_space_is_put_back_on_failure(void **state)
 	vm_stop(vm);
 }
 
+/* What a host answers that finds out only as it enables. */
+static int enable_result;
+
+static int host_enabled(void *host, struct cxlvm_error *err)
+{
+	const struct recorder *recorder = host;
+
+	assert_true(recorder->enabled);
+	if (enable_result) {
+		cxlvm_error_set(err, enable_result, "no slot");
+		cxlvm_error_hint(err, "make room");
+	}
+	return enable_result;
+}
+
+/* The host undoes nothing itself: disable follows. Nothing is committed, the error bit is set. */
+static void check_refused(struct vm *vm, unsigned int disabled)
+{
+	const struct recorder *recorder = &vm->devices[0].recorder;
+
+	assert_false(recorder->enabled);
+	assert_false(cxlvm_endpoint_memory_mapped(vm->devices[0].endpoint));
+	assert_int_equal(vm_hdm(vm, 0, 0x20) & 0xc00, 0x800);
+	assert_int_equal(journal_count(&vm->board.journal, CALL_DISABLE), disabled);
+}
+
+/* Contract 6.3: an error at the start; later an event, and the next reset tries again. */
+static void p4_map4_a_host_that_does_not_enable(void **state)
+{
+	static const enum cxlvm_reset_kind kinds[] = {
+		CXLVM_RESET_SYSTEM,
+		CXLVM_RESET_FUNCTION,
+		CXLVM_RESET_CXL,
+		CXLVM_RESET_BUS,
+	};
+	struct vm *vm = vm_create(*state, 1);
+	struct recorder *recorder = &vm->devices[0].recorder;
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	recorder->ops.enabled = host_enabled;
+	enable_result = -ENOMEM;
+	assert_int_equal(vm_start(vm, &err), -ENOMEM);
+	assert_non_null(strstr(err.message, "no slot"));
+	assert_string_equal(err.hint, "make room");
+	check_refused(vm, 1);
+	vm_stop(vm);
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		vm = vm_create(*state, 1);
+		recorder = &vm->devices[0].recorder;
+		recorder->ops.enabled = host_enabled;
+		enable_result = 0;
+		assert_int_equal(vm_start(vm, NULL), 0);
+		enable_result = -ENOMEM;
+		if (kinds[i] == CXLVM_RESET_SYSTEM) {
+			assert_int_equal(vm_system_reset(vm, NULL), -ENOMEM);
+		} else {
+			assert_int_equal(vm_reset_prepare(vm, 0, kinds[i], NULL), 0);
+			assert_int_equal(vm_reset_done(vm, 0, kinds[i], 0, NULL), -ENOMEM);
+		}
+		check_refused(vm, 2);
+		assert_int_equal(recorder_event(recorder, CXLVM_EVENT_RESET_FAILED)->code, -ENOMEM);
+		enable_result = 0;
+		assert_int_equal(vm_system_reset(vm, NULL), 0);
+		vm_check_running(vm);
+		vm_stop(vm);
+	}
+}
+
+/* Mem_Enable cannot fail: an event, and the memory stays away until the next reset. */
+static void p3_map4_a_host_that_does_not_enable_for_a_register(void **state)
+{
+	struct vm *vm = vm_create(*state, 1);
+	struct recorder *recorder = &vm->devices[0].recorder;
+
+	recorder->ops.enabled = host_enabled;
+	enable_result = 0;
+	assert_int_equal(vm_start(vm, NULL), 0);
+	vm_config_write(vm, 0, vm->devices[0].dvsec + 0xc, 2, 2);
+	enable_result = -ENOMEM;
+	vm_config_write(vm, 0, vm->devices[0].dvsec + 0xc, 2, 6);
+	assert_false(recorder->enabled);
+	assert_int_equal(recorder_event(recorder, CXLVM_EVENT_MEMORY_UNAVAILABLE)->code, -ENOMEM);
+	assert_non_null(strstr(cxlvm_endpoint_unusable_reason(vm->devices[0].endpoint), "no slot"));
+	enable_result = 0;
+	vm_config_write(vm, 0, vm->devices[0].dvsec + 0xc, 2, 6);
+	assert_false(recorder->enabled);
+	assert_int_equal(vm_system_reset(vm, NULL), 0);
+	vm_check_running(vm);
+	vm_stop(vm);
+}
+
+/* Policy guest: the commit is refused, and the next one is not. */
+static void p4_map4_a_host_that_does_not_enable_for_a_commit(void **state)
+{
+	struct vm *vm = vm_create_guest(*state, 1);
+	struct recorder *recorder = &vm->devices[0].recorder;
+	uint64_t size = FAKE_MEMORY_SIZE;
+
+	recorder->ops.enabled = host_enabled;
+	enable_result = -ENOMEM;
+	assert_int_equal(vm_start(vm, NULL), 0);
+	assert_int_equal(vm_bridge_commit(vm, 0, VM_WINDOW(0), size) & 0x600, 0x600);
+	assert_int_equal(vm_commit(vm, 0, VM_WINDOW(0), size, 0) & 0xc00, 0x800);
+	assert_false(recorder->enabled);
+	assert_false(recorder->prepared);
+	enable_result = 0;
+	assert_int_equal(vm_commit(vm, 0, VM_WINDOW(0), size, 0) & 0xc00, 0x400);
+	vm_check_mapped(vm, 0, VM_WINDOW(0), size);
+	vm_stop(vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -530,6 +642,9 @@ int main(void)
 		TEST_ON(dma3_dma4_w32_dma_never_skips_by_ownership, OWN_FAKE_5, "[own,fake 5]"),
 		TEST_FAKE(counters_of_programming),
 		TEST_FAKE(p4_memory_space_is_put_back_on_failure),
+		TEST_FAKE(p4_map4_a_host_that_does_not_enable),
+		TEST_FAKE(p3_map4_a_host_that_does_not_enable_for_a_register),
+		TEST_FAKE(p4_map4_a_host_that_does_not_enable_for_a_commit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
