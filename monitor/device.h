@@ -60,7 +60,7 @@ struct device {
 	int *slots;
 	size_t n_slots;
 	atomic_bool mapped;
-	struct cxlvm_error refusal; /* why KVM did not take them last; the device's lock */
+	struct cxlvm_error refusal;        /* why KVM did not take them last; the device's lock */
 	const struct cxlvm_window *window; /* set when the machine is complete */
 	/* What the areas span, while mapped; read without a lock. */
 	_Atomic uint64_t mapped_first, mapped_last;

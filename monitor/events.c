@@ -12,6 +12,18 @@
 
 #include "events.h"
 
+/* A reader that is slow, or none at a named pipe, must not hold the machine. */
+static bool open_file(struct events *events)
+{
+	int flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+
+	events->file = open(events->path, flags | O_CREAT | O_EXCL, 0600);
+	events->made = events->file >= 0;
+	if (events->file < 0 && errno == EEXIST)
+		events->file = open(events->path, flags);
+	return events->file >= 0;
+}
+
 int events_init(struct events *events, const char *path, struct cxlvm_error *err)
 {
 	int code;
@@ -24,15 +36,22 @@ int events_init(struct events *events, const char *path, struct cxlvm_error *err
 		return cxlvm_error_set(err, -errno, "no eventfd for events: %s", strerror(errno));
 	if (!path)
 		return 0;
-	/* A reader that is slow, or none at a named pipe, must not hold the machine. */
-	events->file =
-		open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600);
-	if (events->file >= 0)
+	events->path = path;
+	if (open_file(events))
 		return 0;
 	code = -errno;
 	cxlvm_error_set(err, code, "events file '%s': %s", path, strerror(-code));
-	cxlvm_error_hint(err, "name a file that can be made or written, in a folder that exists");
+	if (code == -ENXIO)
+		cxlvm_error_hint(err, "start the reader of the named pipe first");
+	else
+		cxlvm_error_hint(err, "name a file that can be made or written, in a folder that "
+				      "exists");
 	return code;
+}
+
+void events_keep_file(struct events *events)
+{
+	events->made = false;
 }
 
 void events_finish(struct events *events)
@@ -41,6 +60,8 @@ void events_finish(struct events *events)
 		return;
 	if (events->file >= 0)
 		close(events->file);
+	if (events->made)
+		unlink(events->path);
 	if (events->wake >= 0)
 		close(events->wake);
 	pthread_mutex_destroy(&events->lock);
@@ -122,6 +143,18 @@ static void keep(struct events *events, const char *text, size_t n)
 	}
 }
 
+/* The disk is full, or the reader of a pipe slow or gone: standard error has the event. */
+static void write_file(struct events *events, const struct line *line)
+{
+	ssize_t n = events->file >= 0 ? write(events->file, line->text, line->n) : 0;
+
+	if (events->file < 0 || n == (ssize_t)line->n || events->file_failed)
+		return;
+	events->file_failed = true;
+	fprintf(stderr, "warning: events file '%s' does not take all events: %s\n", events->path,
+		n < 0 ? strerror(errno) : "a line was cut");
+}
+
 void events_add(struct events *events, const char *kind, const char *device, int code,
 		const char *text)
 {
@@ -141,9 +174,7 @@ void events_add(struct events *events, const char *kind, const char *device, int
 	if (events->lost)
 		append(&line, ",\"lost\":%" PRIu64, events->lost);
 	append(&line, "}\n");
-	if (events->file >= 0 && write(events->file, line.text, line.n) < 0) {
-		/* The disk is full, or the reader of a pipe gone: standard error has it. */
-	}
+	write_file(events, &line);
 	events->lost = 0;
 	keep(events, line.text, line.n);
 	pthread_mutex_unlock(&events->lock);

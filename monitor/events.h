@@ -23,16 +23,23 @@
 struct events {
 	pthread_mutex_t lock;
 	bool running;
-	int file;      /* -1: none */
-	int wake;      /* eventfd: lines are there to be taken */
-	bool listened; /* somebody takes them */
+	int file;         /* -1: none */
+	const char *path; /* of the file; the caller's */
+	bool made;        /* the file: it goes again unless the machine starts */
+	bool file_failed; /* and was said to */
+	int wake;         /* eventfd: lines are there to be taken */
+	bool listened;    /* somebody takes them */
 	char kept[EVENTS_KEPT];
 	size_t n_kept;
 	uint64_t lost;
 };
 
-/* path NULL: no file. -errno. Ended with events_finish, which takes one of zeros too. */
+/*
+ * path NULL: no file. It is the caller's until the end. -errno. Ended with events_finish, which takes
+ * one of zeros too and removes a file that was made, unless events_keep_file was called.
+ */
 int events_init(struct events *events, const char *path, struct cxlvm_error *err);
+void events_keep_file(struct events *events);
 void events_finish(struct events *events);
 
 /* device "" for the machine itself; code 0 or negative errno; text may be empty. */

@@ -122,7 +122,9 @@ int kvm_slot_alloc(struct kvm *kvm, struct cxlvm_error *err)
 	for (unsigned int slot = 0; slot < kvm->n_slots; slot++)
 		if (!atomic_exchange(&kvm->slot_used[slot], true))
 			return (int)slot;
-	return cxlvm_error_set(err, -ENOSPC, "all %u memory slots of KVM are in use", kvm->n_slots);
+	cxlvm_error_set(err, -ENOSPC, "all %u memory slots of KVM are in use", kvm->n_slots);
+	cxlvm_error_hint(err, "use fewer devices: each takes a slot for each piece of its memory");
+	return -ENOSPC;
 }
 
 void kvm_slot_free(struct kvm *kvm, unsigned int slot)

@@ -194,6 +194,7 @@ int vm_run(struct vm *vm, struct vm_end *end, struct cxlvm_error *err)
 	if (!code)
 		code = cpus_start(vm, err);
 	if (!code) {
+		events_keep_file(&vm->events);
 		loop(&run);
 		code = end->kind == VM_END_FAILED ? err->code : 0;
 		console_flush(&vm->console);

@@ -281,9 +281,10 @@ struct cxlvm_sim_config {
 	uint64_t memory_size;    /* bytes of device memory, multiple of 256 MiB, not 0 */
 	unsigned int generation; /* 2 to 6 or CXLVM_SIM_GENERATION_2N; 0 means 5 */
 	/*
-	 * File that holds the device memory; made if missing (and removed again if the
-	 * device is closed before its memory was mapped), grown if shorter, shared with whoever
-	 * else maps it. NULL: anonymous memory.
+	 * File that holds the device memory, shared with whoever else maps it. Made if missing
+	 * and given its size if empty (and removed or emptied again if the device is closed before
+	 * its memory was mapped); another size than memory_size is refused, and so is a file that is
+	 * another device's memory (-EBUSY). NULL: anonymous memory.
 	 */
 	const char *memory_file;
 	uint64_t serial;          /* PCI device serial number */

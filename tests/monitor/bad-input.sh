@@ -89,6 +89,99 @@ memory_file_kept() {
 	want_equal "content" 'my only copy' "$(head -n 1 "$F/kept")"
 }
 
+# another size is said with both numbers, before anything else
+memory_file_of_another_size() {
+	for bytes in 5 1048576 268435457; do
+		rm -f "$F/other"
+		truncate -s $bytes "$F/other"
+		refused 1 "other has $bytes bytes.* 268435456" 'truncate -s 268435456' -- "$CXLVM" run \
+			--kernel "$F/payload" --device "$DEVICE,memory-file=$F/other"
+		want_equal "size" $bytes "$(stat -c %s "$F/other")"
+	done
+}
+
+# an empty file is given the size only for a machine that starts
+memory_file_stays_empty() {
+	: >"$F/new"
+	refused 1 '0xd0000000' -- "$CXLVM" run --kernel "$F/payload" \
+		--device "$DEVICE,memory-file=$F/new,window-base=0xd0000000"
+	want_equal "size" 0 "$(stat -c %s "$F/new")"
+}
+
+# of two devices of one machine
+memory_file_twice() {
+	refused 1 "shared is another device's memory here" 'file of its own' -- "$CXLVM" run \
+		--kernel "$F/payload" --device "$DEVICE,memory-file=$F/shared" \
+		--device "$DEVICE,memory-file=$F/shared"
+	[ ! -e "$F/shared" ] || fail "it is still there"
+}
+
+# of two machines: the holder is named
+memory_file_of_another_machine() {
+	"$CXLVM" run --kernel "$F/guest" --memory 128M --append test=forever --time-limit 50 \
+		--device "$DEVICE,memory-file=$F/shared" >"$F/first.out" 2>"$F/first.err" </dev/null &
+	first=$!
+	for _ in $(seq 100); do
+		! grep -qs '^guest: waiting' "$F/first.out" || break
+		sleep 0.1
+	done
+	refused 1 "shared is the memory of a device of process $first" 'file of its own' -- "$CXLVM" run \
+		--kernel "$F/payload" --device "$DEVICE,memory-file=$F/shared"
+	kill $first
+	wait $first || :
+	want_equal "size" 268435456 "$(stat -c %s "$F/shared")"
+	rm "$F/shared"
+}
+
+no_events_file_left() {
+	refused 1 'text' -- "$CXLVM" run --kernel "$F/text" --events here
+	refused 1 '0xd0000000' -- "$CXLVM" run --kernel "$F/payload" --events here \
+		--device "$DEVICE,window-base=0xd0000000"
+	echo 'what was' >"$F/log"
+	refused 1 'text' -- "$CXLVM" run --kernel "$F/text" --events "$F/log"
+	want_equal "an events file that was there" 'what was' "$(cat "$F/log")"
+}
+
+# said once, and the run is not held
+events_file_is_full() {
+	on_scene "$CXLVM" run --kernel "$F/guest" --memory 128M --cpus 3 --append test=storm-flr \
+		--device $DEVICE --events /dev/full --time-limit 50
+	want_equal "exit status" 0 "$rc"
+	want_equal "how often it is said" 1 \
+		"$(grep -c "events file '/dev/full' does not take all events: No space left" "$WORK/err")"
+}
+
+# a named pipe that nobody writes to
+kernel_is_a_pipe() {
+	mkfifo "$F/pipe"
+	refused 1 'pipe.*not a regular file' '--kernel' -- "$CXLVM" run --kernel "$F/pipe"
+	refused 1 'pipe.*not a regular file' '--initrd' -- "$CXLVM" run --kernel "$F/payload" \
+		--initrd "$F/pipe"
+	refused 1 'pipe.*not a regular file' -- "$CXLVM" run --kernel "$F/payload" \
+		--device "$DEVICE,memory-file=$F/pipe"
+}
+
+# at each number that is too small
+few_descriptors() {
+	for n in $(seq 4 40); do
+		on_scene sh -c 'ulimit -n $1; shift; exec "$@"' sh "$n" "$CXLVM" run --kernel "$F/guest" \
+			--memory 128M --append test=hello --device $DEVICE --events here --time-limit 50
+		[ "$rc" != 0 ] || break
+		[ "$rc" = 1 ] || continue # the loader's
+		want_text "the message with $n" 'too many open files' "$WORK/err"
+		want_text "the hint with $n" 'hint: .*ulimit -n' "$WORK/err"
+		nothing_left
+	done
+	want_equal "exit status with $n descriptors" 0 "$rc"
+	[ "$n" -gt 10 ] || fail "$n descriptors were enough"
+}
+
+few_slots() {
+	refused 1 'all 2 memory slots of KVM are in use' 'fewer devices' -- \
+		env LD_PRELOAD="$F/no_capability.so" NO_CAPABILITY=10 CAPABILITY_VALUE=2 \
+		"$CXLVM" run --kernel "$F/payload" --memory 128M --device $DEVICE --device $DEVICE
+}
+
 # elf_with OFFSET HEX OUT - a copy of the ELF kernel with some bytes changed
 elf_with() {
 	cp "$F/guest.elf" "$F/payload.kept"
@@ -270,6 +363,10 @@ prepare
 }
 check "a refused start leaves no memory file behind" no_memory_file_left
 check "a refused start does not touch a memory file that was there" memory_file_kept
+check "a memory file of another size is refused, and not touched" memory_file_of_another_size
+check "a refused start leaves an empty memory file empty" memory_file_stays_empty
+check "a refused start leaves no events file behind" no_events_file_left
+check "a named pipe is no kernel, no initrd, no memory file" kernel_is_a_pipe
 check "plan makes no memory file" plan_leaves_nothing
 if reason=$(have_kvm); then
 	check "KVM without immediate exit" no_capability 136 'KVM_CAP_IMMEDIATE_EXIT is missing'
@@ -279,6 +376,11 @@ if reason=$(have_kvm); then
 		env LD_PRELOAD="$F/no_capability.so" NO_CAPABILITY=66 CAPABILITY_VALUE=2 \
 		"$CXLVM" run --kernel "$F/payload" --cpus 3
 	check "no standard input and output" console_that_is_none
+	check "two devices, one memory file" memory_file_twice
+	check "two machines, one memory file" memory_file_of_another_machine
+	check "an events file that takes no more" events_file_is_full
+	check "too few descriptors" few_descriptors
+	check "too few memory slots" few_slots
 else
 	skip "a KVM that lacks something" "$reason"
 fi

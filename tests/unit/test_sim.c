@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fake.h"
@@ -78,7 +79,107 @@ static uint32_t memory_region(const struct cxlvm_transport *transport)
 	return 0;
 }
 
-/* Made if missing, grown if shorter, and what is stored through the map is in the file. */
+static off_t size_of(int fd)
+{
+	struct stat status;
+
+	assert_int_equal(fstat(fd, &status), 0);
+	return status.st_size;
+}
+
+/* Made if missing; an empty one gets the size, and is emptied again if nothing was mapped. */
+static void sim_an_empty_file_gets_the_size(void **state)
+{
+	char path[] = "/tmp/cxlvm-sim-XXXXXX";
+	struct cxlvm_sim_config config = good();
+	struct cxlvm_transport transport;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	config.memory_file = path;
+	assert_int_equal(cxlvm_sim_open(&config, &transport, NULL), 0);
+	assert_int_equal(size_of(fd), FAKE_MEMORY_SIZE);
+	transport.transport->close(transport.device);
+	assert_int_equal(size_of(fd), 0);
+	close(fd);
+	unlink(path);
+	assert_int_equal(cxlvm_sim_open(&config, &transport, NULL), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	transport.transport->close(transport.device);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+/* A file of another size is somebody else's: refused with both numbers, and as it was. */
+static void sim_a_file_of_another_size_is_not_touched(void **state)
+{
+	static const off_t sizes[] = { 1, 1 << 20, FAKE_MEMORY_SIZE - 1, FAKE_MEMORY_SIZE + 1 };
+	char path[] = "/tmp/cxlvm-sim-XXXXXX";
+	struct cxlvm_sim_config config = good();
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	config.memory_file = path;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct cxlvm_error err = CXLVM_ERROR_INIT;
+		struct cxlvm_transport transport;
+		char number[24];
+
+		assert_int_equal(ftruncate(fd, sizes[i]), 0);
+		assert_int_equal(cxlvm_sim_open(&config, &transport, &err), -EINVAL);
+		snprintf(number, sizeof(number), " %jd bytes", (intmax_t)sizes[i]);
+		assert_non_null(strstr(err.message, number));
+		assert_non_null(strstr(err.message, "268435456"));
+		assert_non_null(strstr(err.hint, "truncate -s 268435456"));
+		assert_int_equal(size_of(fd), sizes[i]);
+	}
+	close(fd);
+	unlink(path);
+}
+
+/* One file, one device: of this process, and of another one, which is named. */
+static void sim_a_file_is_the_memory_of_one_device(void **state)
+{
+	char path[] = "/tmp/cxlvm-sim-XXXXXX", process[32];
+	struct cxlvm_sim_config config = good();
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct cxlvm_transport first, second;
+	int fd = mkstemp(path), ends[2], status;
+	pid_t child;
+
+	(void)state;
+	config.memory_file = path;
+	assert_int_equal(cxlvm_sim_open(&config, &first, NULL), 0);
+	assert_int_equal(cxlvm_sim_open(&config, &second, &err), -EBUSY);
+	assert_non_null(strstr(err.message, "another device's memory here"));
+	assert_int_equal(size_of(fd), FAKE_MEMORY_SIZE);
+	close(fd);
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	if (!child) {
+		char byte;
+
+		/* has the file open, and the lock */
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) != 0);
+	}
+	close(ends[0]);
+	/* ours is gone, not the child's: the open file is one */
+	first.transport->close(first.device);
+	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	assert_int_equal(cxlvm_sim_open(&config, &second, &err), -EBUSY);
+	snprintf(process, sizeof(process), "process %d", (int)child);
+	assert_non_null(strstr(err.message, process));
+	close(ends[1]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(cxlvm_sim_open(&config, &second, NULL), 0);
+	second.transport->close(second.device);
+	unlink(path);
+}
+
+/* What is stored through the map is in the file. */
 static void sim_memory_is_the_file(void **state)
 {
 	char path[] = "/tmp/cxlvm-sim-XXXXXX";
@@ -87,6 +188,7 @@ static void sim_memory_is_the_file(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, "before", 6, 0), 6);
+	assert_int_equal(ftruncate(fd, FAKE_MEMORY_SIZE), 0);
 	for (unsigned int generation = 2; generation <= 5; generation += 3) {
 		struct cxlvm_sim_config config = good();
 		struct cxlvm_map_request request = { .size = FAKE_MEMORY_SIZE,
@@ -543,6 +645,9 @@ int main(void)
 		cmocka_unit_test(sim_refuses_bad_options),
 		cmocka_unit_test(sim_cannot_open_a_file_that_cannot_be),
 		cmocka_unit_test(sim_memory_is_the_file),
+		cmocka_unit_test(sim_an_empty_file_gets_the_size),
+		cmocka_unit_test(sim_a_file_of_another_size_is_not_touched),
+		cmocka_unit_test(sim_a_file_is_the_memory_of_one_device),
 		cmocka_unit_test(map5_a_file_that_is_cut_short_is_not_usable),
 		cmocka_unit_test(map1_w35_shared_untouched_not_dumped_not_inherited),
 		cmocka_unit_test(content_after_a_reset_by_generation),

@@ -24,7 +24,8 @@ static int open_file(struct file *file, const char *what, const char *path, stru
 	int code;
 
 	file->path = path;
-	file->fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Whatever the path names, nobody waits for it: a named pipe that has no writer. */
+	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (file->fd < 0 || fstat(file->fd, &st)) {
 		code = -errno;
 		cxlvm_error_set(err, code, "%s '%s': %s", what, path, strerror(-code));

@@ -14,6 +14,7 @@
 
 #include <cxlvm/vfio.h>
 
+#include "base/file_lock.h"
 #include "base/math.h"
 #include "base/sized.h"
 #include "vfio/map_file.h"
@@ -110,6 +111,7 @@ static int sim_map(void *device, const struct cxlvm_map_request *request, void *
 		return ret;
 	free(sim->made_file);
 	sim->made_file = NULL;
+	sim->was_empty = false;
 	return 0;
 }
 
@@ -191,8 +193,12 @@ static void sim_close(void *device)
 {
 	struct sim *sim = device;
 
+	/* Never mapped: the machine did not start. What was there is as it was. */
 	if (sim->made_file)
 		unlink(sim->made_file);
+	else if (sim->was_empty && ftruncate(sim->fd, 0)) {
+		/* It keeps its size, all zeros. */
+	}
 	free(sim->made_file);
 	sim_bus_finish(sim);
 	close(sim->fd);
@@ -209,6 +215,34 @@ static const struct cxlvm_transport_ops sim_transport = {
 	.dma_unmap = sim_dma_unmap,
 };
 
+/* A new file and an empty one get the size; one with content has it, or is not this device's. */
+static int size_file(int fd, const char *path, uint64_t is, uint64_t size, struct cxlvm_error *err)
+{
+	int ret;
+
+	if (is == size)
+		return 0;
+	if (is) {
+		cxlvm_error_set(err, -EINVAL,
+				"memory file %s has %" PRIu64
+				" bytes, the device's memory has %" PRIu64,
+				path, is, size);
+		cxlvm_error_hint(err,
+				 "name an empty or a new file, or give this one the size: "
+				 "truncate -s %" PRIu64 " %s",
+				 size, path);
+		return -EINVAL;
+	}
+	/* Fails without having changed the size. */
+	if (!ftruncate(fd, (off_t)size))
+		return 0;
+	ret = -errno;
+	cxlvm_error_set(err, ret, "memory file %s: cannot grow to %" PRIu64 " bytes: %s", path,
+			size, strerror(-ret));
+	cxlvm_error_hint(err, "name a file in a file system with room for it");
+	return ret;
+}
+
 static int open_file(const char *path, uint64_t size, struct sim *sim, struct cxlvm_error *err)
 {
 	bool made = true;
@@ -218,7 +252,7 @@ static int open_file(const char *path, uint64_t size, struct sim *sim, struct cx
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 && errno == EEXIST) {
 		made = false;
-		fd = open(path, O_RDWR | O_CLOEXEC);
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	}
 	if (fd < 0) {
 		ret = cxlvm_error_set(err, -errno, "memory file %s: %s", path, strerror(errno));
@@ -237,14 +271,12 @@ static int open_file(const char *path, uint64_t size, struct sim *sim, struct cx
 		cxlvm_error_hint(err, "name a regular file, or leave the option out");
 		goto fail;
 	}
-	/* Fails without having changed the size. */
-	if ((uint64_t)st.st_size < size && ftruncate(fd, (off_t)size)) {
-		ret = cxlvm_error_set(err, -errno,
-				      "memory file %s: cannot grow from %jd to %" PRIu64
-				      " bytes: %s",
-				      path, (intmax_t)st.st_size, size, strerror(errno));
+	ret = file_lock(fd, path, err);
+	if (!ret)
+		ret = size_file(fd, path, (uint64_t)st.st_size, size, err);
+	if (ret)
 		goto fail;
-	}
+	sim->was_empty = !st.st_size;
 	sim->fd = fd;
 	return 0;
 fail:

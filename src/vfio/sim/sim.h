@@ -20,6 +20,7 @@ struct sim {
 	int fd;
 	/* A memory file that was made for nothing is removed again: until the first map. */
 	char *made_file;
+	bool was_empty; /* and is emptied again, until then */
 	uint64_t memory_size;
 	uint64_t page_size;
 	bool exports_dma_buf; /* generations 5 and 6 */
