@@ -251,7 +251,8 @@ static int locked_set(void *data, u64 value)
 	struct lab_device *lab = data;
 
 	mutex_lock(&lab->lock);
-	hdm_set(lab->dev.cm, SWDEV_HDM_OFFSET, 0, HDM_CTL_LOCK, value != 0);
+	hdm_set(lab->firmware ?: &lab->dev.cm[SWDEV_HDM_OFFSET / 4], 0, 0, HDM_CTL_LOCK,
+		value != 0);
 	mutex_unlock(&lab->lock);
 	return 0;
 }

@@ -43,7 +43,9 @@ int lab_device_init(struct lab_device *lab, struct vfio_device *vdev,
 
 	lab->vdev = vdev;
 	lab->component_region = settings->component_region;
-	lab->memory_is_bar = settings->mapped != NULL;
+	lab->memory_is_bar = settings->memory_is_bar;
+	lab->sample = settings->sample;
+	lab->firmware = settings->firmware;
 	mutex_init(&lab->lock);
 	init_rwsem(&lab->memory_lock);
 	spin_lock_init(&lab->failures_lock);
@@ -85,6 +87,7 @@ int lab_device_open(struct lab_device *lab)
 	if (ret)
 		return ret;
 	mutex_lock(&lab->lock);
+	lab_sample(lab);
 	kernel_shape_open(&lab->shape);
 	memcpy(lab->header, lab->dev.config, sizeof(lab->header));
 	lab->open = true;

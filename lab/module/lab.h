@@ -15,6 +15,7 @@
 
 #include <linux/atomic.h>
 #include <linux/eventfd.h>
+#include <linux/lockdep.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
@@ -98,6 +99,9 @@ struct lab_device {
 	/* The region that users know the component BAR by, and whether memory is behind a BAR as well. */
 	u32 component_region;
 	bool memory_is_bar;
+	/* With lock held: what hardware's decoder is now goes to the software device. NULL: it has none. */
+	void (*sample)(struct lab_device *lab);
+	u32 *firmware; /* what hardware's is after the next open or reset */
 	struct mutex lock;
 	struct swdev dev;
 	struct swdev_bus bus;
@@ -129,6 +133,9 @@ struct lab_settings {
 	u64 size;
 	phys_addr_t memory_at; /* 0: pages */
 	void *mapped;          /* it, by the caller, who keeps it; NULL: it is mapped here */
+	bool memory_is_bar;
+	void (*sample)(struct lab_device *lab);
+	u32 *firmware;
 	u32 component_region;
 	u64 serial;
 	struct shape_quirks quirks;
@@ -151,6 +158,14 @@ int lab_shape_reset(struct lab_device *lab);
 /* Hardware says whether its memory is reached. */
 void lab_follow(struct lab_device *lab, bool memory_space, bool low_power);
 void lab_set_low_power(struct lab_device *lab, bool low);
+
+/* With lock held, before the software device is asked about its decoder. */
+static inline void lab_sample(struct lab_device *lab)
+{
+	lockdep_assert_held(&lab->lock);
+	if (lab->sample)
+		lab->sample(lab);
+}
 
 /* With lock held, after whatever can have changed it: what may no longer be reached is unmapped. */
 void lab_update_gates(struct lab_device *lab);

@@ -131,10 +131,11 @@ void lab_revoke_memory(struct lab_device *lab)
 void lab_update_gates(struct lab_device *lab)
 {
 	bool bars = !lab->low_power && swdev_memory_space(&lab->dev);
-	bool memory = !lab->revoked && !lab->low_power && (bars || !lab->memory_is_bar) &&
-		      kernel_shape_memory_usable(&lab->shape);
+	bool memory;
 
-	lockdep_assert_held(&lab->lock);
+	lab_sample(lab);
+	memory = !lab->revoked && !lab->low_power && (bars || !lab->memory_is_bar) &&
+		 kernel_shape_memory_usable(&lab->shape);
 	if (!memory && lab->memory_open)
 		lab_revoke_memory(lab);
 	down_write(&lab->memory_lock);

@@ -43,6 +43,9 @@ int lab_memory_init(struct lab_memory *memory, const struct lab_settings *settin
 		memory->range = settings->mapped;
 		memory->range_at = settings->memory_at;
 		memory->borrowed = true;
+		/* Whatever was there before; a BAR takes too long for that. */
+		if (!settings->memory_is_bar)
+			bitmap_fill(memory->used, n_chunks(memory));
 		return 0;
 	}
 	if (settings->memory_at)

@@ -1,33 +1,76 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 /*
- * A variant driver of vfio-pci for an emulated function with a memory BAR: QEMU's NVMe with a
- * controller memory buffer of a multiple of 256 MiB as BAR 2, behind an emulated IOMMU. Config space,
- * function-level reset, MSI-X and DMA are the function's; its memory becomes the device memory of a
- * CXL device, and BAR 4 the virtual one with the component block. Bound by driver_override.
+ * A variant driver of vfio-pci for an emulated function, behind an emulated IOMMU. Bound by
+ * driver_override. Config space below 0x100, resets, MSI-X and DMA are the function's. Two forms:
  *
- * Device memory is in a BAR here, so it cannot be reached without Memory Space, which generations 2,
- * 3 and 6 otherwise could.
+ * QEMU's NVMe with a controller memory buffer of a multiple of 256 MiB as BAR 2: that becomes the device
+ * memory of a CXL device, and BAR 4 the virtual one with the component block. Device memory is in a BAR
+ * here, so it cannot be reached without Memory Space, which generations 2, 3 and 6 otherwise could.
+ *
+ * QEMU's CXL memory device: decoder 0 is the real one, which firmware has committed, and device
+ * memory is what it decodes, in the host's CXL window. The rest of the component block is virtual,
+ * in place of BAR 0. A reset loses the decoder, at each open too; it is committed again.
  */
 #include "pci.h"
 
 #include <linux/module.h>
 
 /* Is it what this driver adds, not VFIO's own? */
-static bool is_ours(u32 region)
+static bool is_ours(const struct lab_pci *one, u32 region)
 {
-	return region == LAB_PCI_COMPONENT_BAR || region == SHAPE_REGION_REGS ||
+	return region == one->form->component_bar || region == SHAPE_REGION_REGS ||
 	       region == SHAPE_REGION_MEMORY;
+}
+
+/* The BAR that is offered as device memory instead. */
+static bool is_memory_bar(const struct lab_pci *one, u32 region)
+{
+	return region < PCI_BARS && region == one->form->memory_bar;
+}
+
+static bool is_awake(const struct lab_pci *one)
+{
+	return one->core.pdev->current_state == PCI_D0 && !READ_ONCE(one->core.pm_runtime_engaged);
+}
+
+static bool memory_space(const struct lab_pci *one)
+{
+	u16 command = 0;
+
+	pci_read_config_word(one->core.pdev, PCI_COMMAND, &command);
+	return command & PCI_COMMAND_MEMORY;
 }
 
 void lab_pci_follow(struct lab_pci *one)
 {
-	struct pci_dev *pdev = one->core.pdev;
-	bool awake = pdev->current_state == PCI_D0 && !READ_ONCE(one->core.pm_runtime_engaged);
-	u16 command = 0;
+	bool awake = is_awake(one);
 
-	if (awake)
-		pci_read_config_word(pdev, PCI_COMMAND, &command);
-	lab_follow(&one->lab, command & PCI_COMMAND_MEMORY, !awake);
+	lab_follow(&one->lab, awake && memory_space(one), !awake);
+}
+
+/* While its registers do not answer the decoder is what it was. */
+static void sample(struct lab_device *lab)
+{
+	struct lab_pci *one = container_of(lab, struct lab_pci, lab);
+
+	down_read(&one->core.memory_lock);
+	if (is_awake(one) && memory_space(one))
+		lab_decoder_sample(&one->decoder, &lab->dev.cm[SWDEV_HDM_OFFSET / 4]);
+	up_read(&one->core.memory_lock);
+}
+
+/* After a reset of the function. */
+static int restore_decoder(struct lab_pci *one)
+{
+	int ret;
+
+	if (!one->decoder.block)
+		return 0;
+	/* Nobody switches it off meanwhile. */
+	down_write(&one->core.memory_lock);
+	ret = lab_decoder_restore(&one->decoder, one->core.pdev);
+	up_write(&one->core.memory_lock);
+	return ret;
 }
 
 static int open_device(struct vfio_device *vdev)
@@ -37,7 +80,8 @@ static int open_device(struct vfio_device *vdev)
 
 	if (ret)
 		return ret;
-	ret = lab_device_open(&one->lab);
+	/* That was a reset. */
+	ret = restore_decoder(one) ?: lab_device_open(&one->lab);
 	if (ret) {
 		vfio_pci_core_disable(&one->core);
 		return ret;
@@ -65,9 +109,9 @@ static ssize_t access(struct vfio_device *vdev, char __user *buf, size_t count, 
 		return 0;
 	if (region == VFIO_PCI_CONFIG_REGION_INDEX)
 		return lab_pci_config(one, buf, count, ppos, write);
-	if (region == LAB_PCI_MEMORY_BAR)
+	if (region < U32_MAX && is_memory_bar(one, region))
 		return -EINVAL;
-	if (region < U32_MAX && is_ours(region))
+	if (region < U32_MAX && is_ours(one, region))
 		return write ? lab_region_write(&one->lab, buf, count, ppos)
 			     : lab_region_read(&one->lab, buf, count, ppos);
 	return write ? vfio_pci_core_write(vdev, buf, count, ppos)
@@ -87,11 +131,12 @@ static ssize_t write(struct vfio_device *vdev, const char __user *buf, size_t co
 static int map(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
 	unsigned long region = vma->vm_pgoff >> (UAPI_OFFSET_SHIFT - PAGE_SHIFT);
+	struct lab_pci *one = lab_pci_of(vdev);
 
-	if (region == LAB_PCI_MEMORY_BAR)
+	if (region < U32_MAX && is_memory_bar(one, region))
 		return -EINVAL;
-	if (region < U32_MAX && is_ours(region))
-		return lab_mmap(&lab_pci_of(vdev)->lab, vma);
+	if (region < U32_MAX && is_ours(one, region))
+		return lab_mmap(&one->lab, vma);
 	return vfio_pci_core_mmap(vdev, vma);
 }
 
@@ -102,19 +147,19 @@ static int region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 	u32 region = info->index;
 	int ret;
 
-	if (region == LAB_PCI_MEMORY_BAR) {
+	if (is_memory_bar(one, region)) {
 		info->offset = (u64)region << UAPI_OFFSET_SHIFT;
 		info->size = info->flags = 0;
 		return 0;
 	}
-	if (region == VFIO_PCI_CONFIG_REGION_INDEX || !is_ours(region)) {
+	if (region == VFIO_PCI_CONFIG_REGION_INDEX || !is_ours(one, region)) {
 		ret = vfio_pci_ioctl_get_region_info(vdev, info, caps);
 		/* Extended config space is there, even if the function has none. */
 		if (!ret && region == VFIO_PCI_CONFIG_REGION_INDEX)
 			info->size = PCI_CFG_SPACE_EXP_SIZE;
 		return ret;
 	}
-	if (region == LAB_PCI_COMPONENT_BAR)
+	if (region == one->form->component_bar)
 		info->index = SWDEV_BAR;
 	ret = lab_region_info(&one->lab, info, caps);
 	info->index = region;
@@ -128,10 +173,12 @@ static long reset(struct lab_pci *one)
 
 	if (ret)
 		return ret;
+	mutex_lock(&one->reset_lock);
 	mutex_lock(&one->lab.lock);
 	lab_revoke_memory(&one->lab);
 	mutex_unlock(&one->lab.lock);
-	ret = vfio_pci_core_ioctl(&one->core.vdev, VFIO_DEVICE_RESET, 0);
+	ret = vfio_pci_core_ioctl(&one->core.vdev, VFIO_DEVICE_RESET, 0) ?: restore_decoder(one);
+	mutex_unlock(&one->reset_lock);
 	lab_pci_follow(one);
 	return ret ?: lab_shape_reset(&one->lab);
 }
@@ -168,9 +215,10 @@ static int dma_buf(struct lab_pci *one, u32 flags, struct vfio_device_feature_dm
 						   argsz);
 	if (argsz < sizeof(*arg) || get_user(region, &arg->region_index))
 		return argsz < sizeof(*arg) ? -EINVAL : -EFAULT;
-	if (region != SHAPE_REGION_MEMORY)
+	/* Without a BAR there is nothing that VFIO could export. */
+	if (region != SHAPE_REGION_MEMORY || one->form->memory_bar == LAB_PCI_NO_BAR)
 		return -EINVAL;
-	if (put_user(LAB_PCI_MEMORY_BAR, &arg->region_index))
+	if (put_user(one->form->memory_bar, &arg->region_index))
 		return -EFAULT;
 	ret = vfio_pci_core_ioctl_feature(&one->core.vdev, flags, (void __user *)arg, argsz);
 	if (put_user(region, &arg->region_index) && ret < 0)
@@ -203,14 +251,52 @@ static int feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t
 	return ret;
 }
 
+static void unmap_memory(struct lab_pci *one)
+{
+	lab_decoder_forget(&one->decoder);
+	if (one->memory)
+		memunmap(one->memory);
+	one->memory = NULL;
+}
+
 static void release(struct vfio_device *vdev)
 {
 	struct lab_pci *one = lab_pci_of(vdev);
 
 	lab_device_finish(&one->lab);
-	if (one->memory)
-		iounmap(one->memory);
+	unmap_memory(one);
 	vfio_pci_core_release_dev(vdev);
+}
+
+/* Device memory is a BAR. */
+static int init_nvme(struct pci_dev *pdev, const struct lab_pci_form *form,
+		     struct lab_settings *settings)
+{
+	settings->memory_at = pci_resource_start(pdev, form->memory_bar);
+	settings->size = pci_resource_len(pdev, form->memory_bar);
+	settings->memory_is_bar = true;
+	if (!(pci_resource_flags(pdev, form->memory_bar) & IORESOURCE_MEM) || !settings->size ||
+	    settings->size % CXLVM_HDM_GRANULE || settings->memory_at % CXLVM_HDM_GRANULE ||
+	    pci_resource_len(pdev, form->component_bar)) {
+		pci_err(pdev, "BAR 2 has to be memory of a multiple of 256 MiB, BAR 4 unused\n");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Device memory is what the decoder decodes. */
+static int init_cxl(struct pci_dev *pdev, struct lab_decoder *decoder,
+		    struct lab_settings *settings)
+{
+	int ret = lab_decoder_find(decoder, pdev);
+
+	if (ret)
+		return ret;
+	settings->memory_at = decoder_base(decoder->firmware);
+	settings->size = decoder_size(decoder->firmware);
+	settings->sample = sample;
+	settings->firmware = decoder->firmware;
+	return 0;
 }
 
 static int init(struct vfio_device *vdev)
@@ -222,26 +308,26 @@ static int init(struct vfio_device *vdev)
 
 	if (ret)
 		return ret;
-	settings.memory_at = pci_resource_start(pdev, LAB_PCI_MEMORY_BAR);
-	settings.size = pci_resource_len(pdev, LAB_PCI_MEMORY_BAR);
-	settings.component_region = LAB_PCI_COMPONENT_BAR;
-	if (!(pci_resource_flags(pdev, LAB_PCI_MEMORY_BAR) & IORESOURCE_MEM) || !settings.size ||
-	    settings.size % CXLVM_HDM_GRANULE || settings.memory_at % CXLVM_HDM_GRANULE ||
-	    pci_resource_len(pdev, LAB_PCI_COMPONENT_BAR)) {
-		pci_err(pdev, "BAR 2 has to be memory of a multiple of 256 MiB, BAR 4 unused\n");
-		return -EINVAL;
-	}
-	ret = vfio_pci_core_init_dev(vdev);
+	mutex_init(&one->reset_lock);
+	one->form = pdev->class >> 8 == PCI_CLASS_MEMORY_CXL ? &lab_pci_cxl : &lab_pci_nvme;
+	settings.component_region = one->form->component_bar;
+	ret = one->form == &lab_pci_cxl ? init_cxl(pdev, &one->decoder, &settings)
+					: init_nvme(pdev, one->form, &settings);
 	if (ret)
 		return ret;
-	one->memory = ioremap(settings.memory_at, settings.size);
-	settings.mapped = (__force void *)one->memory;
+	ret = vfio_pci_core_init_dev(vdev);
+	if (ret)
+		goto no_core;
+	one->memory = settings.memory_is_bar
+			      ? (__force void *)ioremap(settings.memory_at, settings.size)
+			      : memremap(settings.memory_at, settings.size, MEMREMAP_WB);
+	settings.mapped = one->memory;
 	ret = one->memory ? lab_device_init(&one->lab, vdev, &settings) : -ENOMEM;
-	if (ret) {
-		if (one->memory)
-			iounmap(one->memory);
-		vfio_pci_core_release_dev(vdev);
-	}
+	if (!ret)
+		return 0;
+	vfio_pci_core_release_dev(vdev);
+no_core:
+	unmap_memory(one);
 	return ret;
 }
 
@@ -294,11 +380,15 @@ static void remove(struct pci_dev *pdev)
 
 	lab_debug_remove(&lab_pci_of(&core->vdev)->lab);
 	vfio_pci_core_unregister_device(core);
+	/* Closed with a reset: it is left as it was found. */
+	(void)restore_decoder(lab_pci_of(&core->vdev));
 	vfio_put_device(&core->vdev);
 }
 
 static const struct pci_device_id ids[] = {
 	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_VENDOR_ID_REDHAT, 0x0010) }, /* QEMU's NVMe */
+	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_VENDOR_ID_INTEL,
+					  0x0d93) }, /* its CXL memory device */
 	{}
 };
 MODULE_DEVICE_TABLE(pci, ids);

@@ -5,18 +5,7 @@
  */
 #include "pci.h"
 
-enum owner {
-	FUNCTION, /* VFIO's own handling of the hardware */
-	NOBODY,   /* reads 0 */
-	SOFTWARE,
-};
-
-/* Parts in order; moved is where the software device has it, relative to here. */
-static const struct part {
-	u32 end;
-	enum owner owner;
-	s32 moved;
-} parts[] = {
+static const struct lab_pci_part nvme_parts[] = {
 	{ 0x18, FUNCTION, 0 },
 	/* The BAR of the memory: it is device memory, and not offered twice. */
 	{ 0x20, NOBODY, 0 },
@@ -26,8 +15,22 @@ static const struct part {
 	{ PCI_CFG_SPACE_EXP_SIZE, SOFTWARE, 0 },
 };
 
-static ssize_t access_part(struct lab_pci *one, const struct part *part, u32 at, char __user *buf,
-			   size_t count, bool write)
+static const struct lab_pci_part cxl_parts[] = {
+	{ 0x08, FUNCTION, 0 },
+	/* No kernel takes a function of the class of memory devices for a CXL Type-2 device. */
+	{ 0x0c, SOFTWARE, 0 },
+	{ 0x10, FUNCTION, 0 },
+	/* BAR 0 has the real component registers: the software's in their place. */
+	{ 0x18, SOFTWARE, 0 },
+	{ PCI_CFG_SPACE_SIZE, FUNCTION, 0 },
+	{ PCI_CFG_SPACE_EXP_SIZE, SOFTWARE, 0 },
+};
+
+const struct lab_pci_form lab_pci_nvme = { 2, 4, nvme_parts };
+const struct lab_pci_form lab_pci_cxl = { LAB_PCI_NO_BAR, 0, cxl_parts };
+
+static ssize_t access_part(struct lab_pci *one, const struct lab_pci_part *part, u32 at,
+			   char __user *buf, size_t count, bool write)
 {
 	struct vfio_device *vdev = &one->core.vdev;
 	loff_t pos = ((loff_t)VFIO_PCI_CONFIG_REGION_INDEX << UAPI_OFFSET_SHIFT) + at + part->moved;
@@ -75,13 +78,14 @@ ssize_t lab_pci_config(struct lab_pci *one, char __user *buf, size_t count, loff
 		ret = sets_flr(one, buf, count, at, &flr);
 	if (ret)
 		return ret;
-	for (unsigned int i = 0; i < ARRAY_SIZE(parts) && done < count; i++) {
+	/* The last part ends with config space. */
+	for (const struct lab_pci_part *part = one->form->parts; done < count; part++) {
 		size_t n;
 
-		if (at + done >= parts[i].end)
+		if (at + done >= part->end)
 			continue;
-		n = min_t(size_t, count - done, parts[i].end - (at + done));
-		ret = access_part(one, &parts[i], at + done, buf + done, n, write);
+		n = min_t(size_t, count - done, part->end - (at + done));
+		ret = access_part(one, part, at + done, buf + done, n, write);
 		if (ret <= 0)
 			break;
 		done += ret;

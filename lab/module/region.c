@@ -75,6 +75,7 @@ static int device_access(struct lab_device *lab, const struct access *access, vo
 
 	if (access->region < PCI_BARS && (lab->low_power || !swdev_memory_space(&lab->dev)))
 		return -EIO;
+	lab_sample(lab);
 	kernel_shape_look(shape);
 	ret = write ? kernel_shape_write(shape, access->region, access->offset, buf, access->len)
 		    : kernel_shape_read(shape, access->region, access->offset, buf, access->len);
@@ -112,6 +113,7 @@ static int memory_limit(struct lab_device *lab, struct access *access)
 	int ret;
 
 	mutex_lock(&lab->lock);
+	lab_sample(lab);
 	kernel_shape_look(&lab->shape);
 	lab_update_gates(lab);
 	ret = kernel_shape_memory_access(&lab->shape, access->offset, &access->len);

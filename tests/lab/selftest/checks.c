@@ -157,8 +157,8 @@ static void check_dma_buf(struct session *session)
 	const char *name = "memory as dma-buf is mapped for the device's own accesses";
 	int fd, other = -1, ret = device_dma_buf(session, session->memory.index, 2 * MIB_2, &fd);
 
-	if (!session->is_function) {
-		skip(name, "a device without hardware has no dma-buf");
+	if (!session->memory_is_bar) {
+		skip(name, "memory that is no BAR has no dma-buf");
 		return;
 	}
 	if (!ret)

@@ -114,7 +114,7 @@ static void check_space(struct session *session)
 	*memory = 0x77;
 	set_space(session, false);
 	ret = region_read(session, &session->regs, session->hdm + HDM_CONTROL, &value, 4);
-	if (session->is_function || of_generation(session, "45"))
+	if (session->memory_is_bar || of_generation(session, "45"))
 		result(is_unreachable(memory), "without Memory Space memory cannot be reached",
 		       "it can");
 	else

@@ -65,7 +65,8 @@ struct session {
 	int iommufd;          /* with it */
 	uint32_t ioas;
 	int device;
-	bool is_function; /* a real PCI function, with memory in a BAR, not the software device alone */
+	bool is_function;   /* a real PCI function, not the software device alone */
+	bool memory_is_bar; /* its device memory is one of its BARs */
 	uint32_t flags, n_regions, n_irqs;
 	uint32_t cap_size; /* of device capability 6, 0: there is none */
 	uint8_t cap[64];

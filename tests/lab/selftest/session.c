@@ -156,6 +156,15 @@ static uint32_t find_hdm(const struct session *session)
 	bail_out("no HDM decoder among %u capabilities", n);
 }
 
+/* Only a PCI function has it in sysfs. */
+static bool has_config_space(const char *path)
+{
+	char file[PATH_MAX];
+
+	snprintf(file, sizeof(file), "%s/config", path);
+	return !access(file, F_OK);
+}
+
 void session_open_device(struct session *session)
 {
 	struct region engine;
@@ -179,7 +188,8 @@ void session_open_device(struct session *session)
 			 session->n_regions);
 	get_region(session, UAPI_REGION_INDEX_CONFIG, &session->config);
 	get_region(session, 2, &engine);
-	session->is_function = !engine.size;
+	session->is_function = has_config_space(session->path);
+	session->memory_is_bar = !engine.size;
 	session->dvsec = find_dvsec(session, DVSEC_DEVICE);
 	session->hdm = find_hdm(session);
 	/* Which BAR it is: told in three ways. */
