@@ -3,7 +3,7 @@
 # Run a script in the emulated host.
 #
 #   run.sh [--timeout S] [--memory MIB] [--smp N] [--append WORDS] [--qemu WORDS]
-#          [--kernel FOLDER] [--function] [--verbose] SHARE_DIR SCRIPT [ARG...]
+#          [--kernel FOLDER] [--function | --type3] [--verbose] SHARE_DIR SCRIPT [ARG...]
 #
 # Starts a machine that QEMU emulates in software, with KVM (AMD) and VFIO working inside. It
 # sees SHARE_DIR as /lab and runs "sh SCRIPT ARG..." there; SCRIPT is a path below SHARE_DIR, and
@@ -19,7 +19,9 @@
 # FOLDER, as kernel.sh makes it, instead of the distribution's. For real interrupt and DMA
 # remapping: --append 'intel_iommu=on iommu=nopt no_timer_check' --qemu '-device intel-iommu,intremap=on'. --function
 # does that and adds an NVMe function at 0000:01:00.0 with a buffer of 256 MiB, for module/pci.c; its
-# disk is SHARE_DIR/function.img, made if it is not there.
+# disk is SHARE_DIR/function.img, made if it is not there. --type3 adds a CXL memory device at 0000:0d:00.0
+# instead, below a CXL host bridge with a window of 64 GiB; its memory of 256 MiB is SHARE_DIR/type3.img, made if
+# it is not there. No firmware commits its decoder: commit-decoder.sh does that.
 #
 # Defaults: --timeout 120 --memory 2048 --smp 2
 set -eu
@@ -34,6 +36,7 @@ extra=
 kernel=
 verbose=
 function=
+type3=
 
 # An NVMe function that nothing in the host drives, at 0000:01:00.0 below a root port, with a buffer of
 # 256 MiB as BAR 2, FLR, MSI-X and DMA through a remapping unit. Its disk of 64 MiB is function.img of the
@@ -41,6 +44,12 @@ function=
 FUNCTION='-device intel-iommu,intremap=on -device pcie-root-port,id=p1,chassis=1,slot=1
 	-drive if=none,id=nd,file=/mnt/share/function.img,format=raw,cache=unsafe
 	-device nvme,drive=nd,serial=lab,bus=p1,cmb_size_mb=256,legacy-cmb=on'
+
+# A CXL memory device below the only root port of a CXL host bridge.
+TYPE3='-M cxl=on,cxl-fmw.0.targets.0=cxl,cxl-fmw.0.size=64G -device intel-iommu,intremap=on
+	-object memory-backend-file,id=type3,share=on,size=256M,mem-path=/mnt/share/type3.img
+	-device pxb-cxl,bus_nr=12,bus=pcie.0,id=cxl -device cxl-rp,port=0,bus=cxl,id=cxlrp,chassis=0,slot=2
+	-device cxl-type3,bus=cxlrp,volatile-memdev=type3,id=cxlmem,sn=0x1ab'
 
 # need_number OPTION VALUE
 need_number() {
@@ -91,11 +100,13 @@ while [ $# -gt 0 ]; do
 		verbose=1
 		shift
 		;;
-	--function)
+	--function | --type3)
 		# on a busy machine the emulated timer is late for the kernel, which then gives up
 		append="$append intel_iommu=on iommu=nopt no_timer_check"
-		extra="$extra $FUNCTION"
-		function=1
+		case $1 in
+		--function) extra="$extra $FUNCTION" function=1 ;;
+		--type3) extra="$extra $TYPE3" type3=1 ;;
+		esac
 		shift
 		;;
 	-h | --help)
@@ -114,7 +125,9 @@ shift 2
 share=$(cd "$share" && pwd)
 [ -f "$share/$script" ] || die "$share/$script: no such script"
 
+[ -z "$function" ] || [ -z "$type3" ] || usage_error "--function and --type3 exclude each other"
 [ -z "$function" ] || [ -f "$share/function.img" ] || truncate -s 64M "$share/function.img"
+[ -z "$type3" ] || [ -f "$share/type3.img" ] || truncate -s 256M "$share/type3.img"
 
 need_tree
 host=$("$LAB_DIR/host.sh" ${kernel:+--kernel "$kernel"})

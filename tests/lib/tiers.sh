@@ -90,7 +90,7 @@ tier_lab() {
 	run_tap lab/user 3050 env CXLVM_SERVER="$BUILD/asan/cli/cxlvm" sh tests/lab/user.sh "$BUILD/lab-user"
 	# again, so that nobody misses it
 	grep -h '^REPEATED' "$share/said.log" | sed 's/^/lab: /' || :
-	[ -n "${LAB_FULL:-}" ] || say "lab: left out: guests on a PCI function, and on a group of two; they are in ./dev test full"
+	[ -n "${LAB_FULL:-}" ] || say "lab: left out: guests on a PCI function, on a group of two and on a CXL memory device; they are in ./dev test full"
 	say "lab: left out: other CPUs than AMD"
 }
 

@@ -119,6 +119,8 @@ tier_vfio() {
 		run_tap "lab/vfio-$generation" 120 env CXLVM_BUILD="$BUILD" sh tests/lab/check-region.sh \
 			"$BUILD/lab-vfio-generations" "vfio-$generation"
 	done
+	say "vfio: guests on the decoder and memory of the emulator's CXL memory device"
+	run_tap lab/type3 4050 env CXLVM_BUILD="$BUILD" sh tests/lab/type3.sh "$BUILD/lab-type3"
 }
 
 # What needs a kernel that no distribution packages.
