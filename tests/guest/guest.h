@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define CPUS_MAX    16
-#define DEVICES_MAX 8
+#define DEVICES_MAX 32
 #define VECTOR_BASE 0x40u
 
 typedef uint64_t u64;

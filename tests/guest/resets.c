@@ -167,6 +167,16 @@ void test_storm_system(void)
 	machine_reset();
 }
 
+/* For ever: what is reset meanwhile is reset from outside. */
+void test_hammer(void)
+{
+	begin_storm();
+	let_it_rage();
+	say("guest: waiting");
+	for (;;)
+		let_it_rage();
+}
+
 static volatile bool lost;
 
 static void hammer_when_lost(void)

@@ -12,6 +12,7 @@ void test_storm_flr(void);
 void test_storm_bus(void);
 void test_storm_cxl(void);
 void test_storm_system(void);
+void test_hammer(void);
 void test_memory_lost(void);
 void test_memory_lost_reset(void);
 void test_bus_masked(void);

@@ -270,6 +270,12 @@ static void test_triple_fault(void)
 	write64(0x7fffffff0000, 0);
 }
 
+/* Instructions in configuration space: KVM can fetch none from where there is no memory. */
+static void test_no_code(void)
+{
+	((void (*)(void))devices[0].config)();
+}
+
 /* Until it is stopped from outside. */
 static void test_forever(void)
 {
@@ -367,12 +373,14 @@ const struct test tests[] = {
 	{ "storm-bus", test_storm_bus },
 	{ "storm-cxl", test_storm_cxl },
 	{ "storm-system", test_storm_system },
+	{ "hammer", test_hammer },
 	{ "memory-lost", test_memory_lost },
 	{ "memory-lost-reset", test_memory_lost_reset },
 	{ "bus-masked", test_bus_masked },
 	{ "decoder", test_decoder },
 	{ "hello", test_hello },
 	{ "triple-fault", test_triple_fault },
+	{ "no-code", test_no_code },
 	{ "forever", test_forever },
 	{ "halt", test_halt },
 	{ "register-reads", test_register_reads },

@@ -48,6 +48,12 @@ several_devices() {
 		--device sim,size=512M,generation=2
 }
 
+# 32 of them: every bridge, port, decoder and window
+many_devices() {
+	# shellcheck disable=SC2046 # lists of words
+	passed registers devices=20 -- $(yes -- '--device sim,size=256M' | head -n 32)
+}
+
 # a word in each page, found in the file from outside
 memory_is_the_files() {
 	seed=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
@@ -84,16 +90,70 @@ reset_events() {
 	want_equal "content-lost events" "$1" "$(grep -c '^event: content-lost' "$WORK/err")"
 }
 
+# the CPU's map goes before each reset and comes back after it, under CPUs as fast as the processor
+map_follows_resets() {
+	want_equal "the map, with five resets" \
+		"enable disable enable disable enable disable enable disable enable disable enable" \
+		"$(sed -n 's/^trace: cxl_map_\(enable\|disable\) .*/\1/p' "$WORK/err" | head -n 11 | xargs)"
+}
+
 storm() {
 	# shellcheck disable=SC2086 # lists of words
-	passed "$1" -- $ONE $K3
+	passed "$1" user=1 -- $ONE $K3 --trace 'cxl_map_*'
 	reset_events 5
+	map_follows_resets
 }
 
 cxl_reset() {
 	# shellcheck disable=SC2086 # lists of words
-	passed storm-cxl -- $ONE $K3
+	passed storm-cxl user=1 -- $ONE $K3 --trace 'cxl_map_*'
+	map_follows_resets
 	! grep -q '^guest: no CXL reset' "$WORK/out" || fail "the device has no CXL reset"
+}
+
+# Two clients of the control socket reset device and machine, each kind in turn, while two CPUs store.
+resets_from_outside() {
+	"$CXLVM" run --kernel "$F/guest" --memory 128M --append 'test=hammer user=1' $ONE $K3 \
+		--control "$F/control" --time-limit 100 >"$WORK/out" 2>"$WORK/err" </dev/null &
+	pid=$!
+	for _ in $(seq 100); do
+		! grep -q '^guest: waiting' "$WORK/out" || break
+		sleep 0.1
+	done
+	for client in 1 2; do
+		for _ in $(seq 12); do
+			for reset in 'sim0 flr' 'sim0 cxl' 'sim0 bus' ''; do
+				# shellcheck disable=SC2086 # words
+				"$CXLVM" ctl "$F/control" reset $reset >>"$F/answers-$client" 2>&1 ||
+					echo "status $?: reset $reset" >>"$F/bad-$client"
+			done
+		done &
+		eval "client$client=$!"
+	done
+	# shellcheck disable=SC2154 # set by eval
+	wait $client1 $client2
+	for client in 1 2; do
+		[ ! -e "$F/bad-$client" ] || fail "$(cat "$F/bad-$client" "$F/answers-$client" "$WORK/err")"
+	done
+	"$CXLVM" ctl --json "$F/control" status >"$F/status"
+	"$CXLVM" ctl "$F/control" stop
+	rc=0
+	wait $pid || rc=$?
+	want_equal "exit status" 0 "$rc"
+	# two that are asked for at once may be one
+	resets=$(jq .result.resets "$F/status")
+	[ "$resets" -ge 12 ] && [ "$resets" -le 24 ] || fail "$resets resets of the machine, not 12 to 24"
+	want_equal "memory is mapped" true "$(jq '.result.devices[0].memory_mapped' "$F/status")"
+	rm -f "$F"/answers-* "$F/status"
+}
+
+kvm_error_is_reported() {
+	guest no-code -- $ONE
+	want_equal "exit status" 1 "$rc"
+	want_text "the message" 'KVM cannot go on with the guest \(internal error 1\)' "$WORK/err"
+	want_text "the registers" '^registers: virtual CPU 0, last exit reason 17' "$WORK/err"
+	want_text "where it was" '^registers: rip 0xe0' "$WORK/err"
+	nothing_left
 }
 
 crash_is_reported() {
@@ -165,6 +225,7 @@ if reason=$(have_kvm); then
 	truncate -s 256M "$F/wanted"
 	check "p1_ovl6_locked_decoders_do_not_change_an_unlocked_register_does" registers_of_all
 	check "ovl_several_devices_each_with_bridge_port_and_window" several_devices
+	check "ovl_32_devices_each_with_bridge_port_and_window" many_devices
 	check "p5_the_guests_words_are_in_the_devices_file" memory_is_the_files
 	check "p5_every_word_of_all_of_the_memory" all_of_the_memory
 	check "p3_memory_enable_off_and_on" passed memory-enable -- $ONE
@@ -173,6 +234,7 @@ if reason=$(have_kvm); then
 	check "rst2_bus_resets_while_two_cpus_store" storm storm-bus
 	check "rst3_cxl_resets_while_two_cpus_store" cxl_reset
 	check "prg1_resets_of_the_machine_while_two_cpus_store" storm storm-system
+	check "rst2_resets_by_the_control_socket_while_two_cpus_store" resets_from_outside
 	check "rst_a_port_that_masks_bus_resets_passes_none_on" passed bus-masked -- $ONE
 	check "prg2_policy_guest_both_decoders_programmed_from_the_inside" decoder_of_the_guest
 	check "dma_copies_with_an_interrupt_each_way" passed engine seed=c0ffee -- $ONE
@@ -189,6 +251,7 @@ if reason=$(have_kvm); then
 	check "without --numa there is no SRAT" no_numa_without_asking
 	check "RAM below and above 4 GiB" passed ram memory=180000000 -- $ONE --memory 6G
 	check "what is typed gets to the guest" echoes
+	check "what KVM cannot run is reported, with the registers" kvm_error_is_reported
 	check "a crash is reported with the registers of all CPUs" crash_is_reported
 	check "SIGTERM ends guests that are busy" stopped TERM 143 forever
 	check "SIGHUP ends guests that sleep" stopped HUP 129 halt

@@ -144,6 +144,21 @@ restarted_under_load() {
 	no_complaint
 }
 
+# Device memory that is also a prefetchable 64-bit BAR is larger than all that is below 4 GiB.
+large_bar() {
+	stop_server
+	"$SERVER" device --socket "$SOCKET" --size 16G --expose-memory bar 2>"$WORK/server" &
+	echo $! >"$WORK/pid"
+	for _ in $(seq 100); do
+		! "$CXLVM" plan --json --device "user:$SOCKET" >"$F/plan" 2>"$WORK/plan" || break
+		sleep 0.05
+	done
+	jq -e '[.map[] | select(.type == "bar" and .size == 17179869184)] |
+		length == 1 and .[0].resource >= 4294967296 and .[0].resource % 17179869184 == 0' "$F/plan" ||
+		fail "$(cat "$F/plan" "$WORK/plan")"
+	passed registers devices=1 ras=1
+}
+
 terminates_cleanly() {
 	stop_server
 	serve
@@ -167,6 +182,7 @@ if reason=$(have_kvm); then
 	check "vu_a_killed_client_leaves_a_server_that_works" client_killed
 	check "vu6_a_killed_server_is_an_event_and_the_guest_lives" server_killed
 	check "vu6_a_server_killed_and_started_anew_under_load" restarted_under_load
+	check "vu_memory_as_a_bar_above_4_gib" large_bar
 	check "vu_the_server_ends_with_status_0_and_takes_its_socket_along" terminates_cleanly
 else
 	skip "guests on devices of a server" "$reason"
