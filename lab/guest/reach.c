@@ -11,10 +11,12 @@
  *   reach dump ADDRESS LENGTH
  *                           32-bit words, four a line, with the offset; lines of zeros are left out
  *   reach find FROM TO      look for numbers from FROM up to, not including, TO in what standard
- *                           input lists, a line each: "memory ADDRESS LENGTH" or a file. Numbers
- *                           are pairs of 32-bit words in either order (files: at any byte), and in
- *                           files also text in hex or decimal. Prints "HIT place offset", then
- *                           "SEARCHED places bytes hits", in decimal.
+ *                           input lists, a line each: "memory ADDRESS LENGTH" (registers: each
+ *                           word is read once, uncached), "ram ADDRESS LENGTH", "ports FIRST COUNT" or
+ *                           a file. Numbers are pairs of 32-bit words in either order (but in
+ *                           registers at any byte), and in files also text in hex or decimal.
+ *                           Prints "HIT place offset", then "SEARCHED places bytes hits", in
+ *                           decimal; what cannot be opened is "CLOSED place" and no place.
  *   reach pass LENGTH       fill that much ordinary memory with a pattern; after a line on standard
  *                           input compare it: "PASSED words bad"
  */
@@ -33,6 +35,7 @@
 #define PAGE       4096u
 #define FILE_MAX   (1u << 20)
 #define DIGITS_MAX 20
+#define PORTS_MAX  65536u
 
 /* Of /dev/mem: mapped uncached, and write-back. */
 static int memory_fd[2] = { -1, -1 };
@@ -224,44 +227,94 @@ static void find_in_text(struct search *search, const uint8_t *text, size_t leng
 	}
 }
 
-static void find_in_file(struct search *search, const char *path)
+static void find_in_bytes(struct search *search, const uint8_t *bytes, size_t length)
 {
-	static uint8_t content[FILE_MAX];
+	for (size_t i = 0; i + 8 <= length; i++) {
+		uint32_t words[2];
+
+		memcpy(words, bytes + i, sizeof(words));
+		look_at_words(search, words[0], words[1], i);
+	}
+	search->bytes += length;
+}
+
+static void find_in_ram(struct search *search, uint64_t address, uint64_t length)
+{
+	void *pages;
+	size_t size;
+	volatile uint8_t *at = map(address, length, true, &pages, &size);
+
+	find_in_bytes(search, (const uint8_t *)at, (size_t)length);
+	munmap(pages, size);
+}
+
+/* From offset on, up to the end or max. */
+static size_t read_all(const char *path, uint64_t offset, uint8_t *content, size_t max)
+{
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	size_t length = 0;
 	ssize_t n = 1;
 
-	while (fd >= 0 && length < sizeof(content) && n > 0) {
-		n = read(fd, content + length, sizeof(content) - length);
+	if (fd < 0) {
+		printf("CLOSED %s\n", path);
+		return 0;
+	}
+	if (offset && lseek(fd, (off_t)offset, SEEK_SET) < 0)
+		fail(path);
+	while (length < max && n > 0) {
+		n = read(fd, content + length, max - length);
 		if (n > 0)
 			length += (size_t)n;
 	}
-	if (fd >= 0)
-		close(fd);
-	for (size_t i = 0; i + 8 <= length; i++) {
-		uint32_t words[2];
+	close(fd);
+	return length;
+}
 
-		memcpy(words, content + i, sizeof(words));
-		look_at_words(search, words[0], words[1], i);
-	}
+static void find_in_ports(struct search *search, uint64_t first, uint64_t count)
+{
+	static uint8_t content[PORTS_MAX];
+	size_t length = count > PORTS_MAX ? PORTS_MAX : (size_t)count;
+
+	find_in_bytes(search, content, read_all("/dev/port", first, content, length));
+}
+
+static void find_in_file(struct search *search, const char *path)
+{
+	static uint8_t content[FILE_MAX];
+	size_t length = read_all(path, 0, content, sizeof(content));
+
+	find_in_bytes(search, content, length);
 	find_in_text(search, content, length);
-	search->bytes += length;
+}
+
+static void find_in(struct search *search, char *line)
+{
+	char kind[8], address[20], length[20];
+
+	search->place = line;
+	if (sscanf(line, "%7[a-z] %19s %19s", kind, address, length) != 3) {
+		find_in_file(search, line);
+		return;
+	}
+	search->place = address;
+	if (!strcmp(kind, "memory"))
+		find_in_memory(search, number(address), number(length));
+	else if (!strcmp(kind, "ram"))
+		find_in_ram(search, number(address), number(length));
+	else if (!strcmp(kind, "ports"))
+		find_in_ports(search, number(address), number(length));
 }
 
 static void find(struct search *search)
 {
-	char line[512], address[20], length[20];
+	char line[512];
 
 	while (fgets(line, sizeof(line), stdin)) {
+		uint64_t bytes = search->bytes;
+
 		line[strcspn(line, "\n")] = '\0';
-		search->places++;
-		if (sscanf(line, "memory %19s %19s", address, length) == 2) {
-			search->place = address;
-			find_in_memory(search, number(address), number(length));
-		} else {
-			search->place = line;
-			find_in_file(search, line);
-		}
+		find_in(search, line);
+		search->places += search->bytes != bytes;
 	}
 	search->place = NULL;
 	printf("SEARCHED %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", search->places, search->bytes,

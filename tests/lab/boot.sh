@@ -33,6 +33,8 @@ prepare() {
 	cp tests/tap.sh tests/lab/inside.sh tests/lab/piece.sh tests/lab/qemu.sh tests/guest/payload.sh \
 		tests/guest/store.sh tests/guest/suite.sh "$share/"
 	cp "$(sh lab/kernel12.sh)" "$share/vmlinuz-old"
+	# the same kernel as the guests', unpacked
+	cp "$(sh lab/host.sh)/kernel" "$share/vmlinux"
 	sh lab/guest/mkguest.sh "$share/plain.cpio.gz" --plain
 	sh tests/guest/payload.sh build "$share/payload"
 	sh tests/guest/payload.sh tests "$share/guest"

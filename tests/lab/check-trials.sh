@@ -140,10 +140,10 @@ engine_copies() {
 	copied 3 'done 1 error 0 bytes 1048576 vector 2 interrupts 1 others 0 bad 131072'
 }
 
-# same_registers BOOT NAME - as at first, of endpoint, host bridge, root port and config space
+# same_registers BOOT NAME [FIRST] - as at first, of endpoint, host bridge and root port
 same_registers() {
 	for block in endpoint bridge port; do
-		report 1 $block-start >"$WORK/wanted"
+		report 1 "$block-${3:-start}" >"$WORK/wanted"
 		report "$1" $block-"$2" >"$WORK/got"
 		[ "$(wc -l <"$WORK/wanted")" -ge 2 ] || fail "no registers of $block"
 		diff "$WORK/wanted" "$WORK/got" || fail "$block differs, boot $1, $2"
@@ -151,7 +151,7 @@ same_registers() {
 }
 
 same_config() {
-	report 1 config-start >"$WORK/wanted"
+	report 1 "config-${3:-start}" >"$WORK/wanted"
 	report "$1" config-"$2" >"$WORK/got"
 	[ "$(wc -l <"$WORK/wanted")" -ge 10 ] || fail "no config space"
 	diff "$WORK/wanted" "$WORK/got" || fail "config space differs, boot $1, $2"
@@ -159,10 +159,16 @@ same_config() {
 
 # decoder 0 in the dump is what was planned: comparing dumps compares the right thing
 dump_has_decoder() {
-	for block in endpoint bridge; do
-		want_equal "$block: base and size" "$(printf '%08x %08x %08x %08x' $((BASE & 0xffffffff)) \
-			$((BASE >> 32)) $((SIZE & 0xffffffff)) $((SIZE >> 32)))" \
-			"$(report 1 $block-start | sed -n 's/^110 //p')"
+	for n in 0 1; do
+		start=$(number "$(plan_window $n base <"$PLAN")")
+		size=$(number "$(plan_window $n size <"$PLAN")")
+		[ $n = 0 ] && name=start || name=second-start
+		for block in endpoint bridge; do
+			want_equal "device $n, $block: base and size" \
+				"$(printf '%08x %08x %08x %08x' $((start & 0xffffffff)) \
+					$((start >> 32)) $((size & 0xffffffff)) $((size >> 32)))" \
+				"$(report 1 $block-$name | sed -n 's/^110 //p')"
+		done
 	done
 }
 
@@ -187,8 +193,17 @@ content() {
 	want_equal "comparison in the guest" "$(whole $REGION_PAGES)" "$(checks "$1")"
 }
 
+# both_as_at_first BOOT - each register and the config space of both devices
+both_as_at_first() {
+	same_registers "$1" start
+	same_config "$1" start
+	same_registers "$1" second-start second-start
+	same_config "$1" second-start second-start
+}
+
 locked_decoders_stay() {
 	same_registers 1 tried
+	same_registers 1 second-tried second-start
 	# bytes and pairs of what the words say
 	for n in 14 16; do
 		# shellcheck disable=SC2046 # values are words
@@ -237,14 +252,15 @@ host_address_is_not_found() {
 	want_no_text "the search for the host's address" '^HIT' "$WORK/found"
 	# shellcheck disable=SC2046 # numbers are words
 	set -- $(sed -n 's/^SEARCHED //p' "$WORK/found")
-	[ "$1" -ge 60 ] && [ "$2" -ge 250000 ] || fail "searched only $1 places, $2 bytes"
+	[ "$1" -ge 60 ] && [ "$2" -ge 900000 ] || fail "searched only $1 places, $2 bytes"
 	report 1 host | grep -q '^HIT /tmp/planted' || fail "what was planted is not found"
 }
 
 # the control of the test above: the window's address is found wherever it should be
 window_is_found() {
 	report 1 window | grep '^HIT' >"$WORK/found"
-	for place in "$(at "$PLAN" bar 0 0)" "$(at "$PLAN" host-bridge 0)" /proc/iomem \
+	for place in "$(at "$PLAN" bar 0 0)" "$(at "$PLAN" host-bridge 0)" \
+		"$(at "$PLAN" acpi-tables 0)" /proc/iomem \
 		/sys/firmware/acpi/tables/CEDT /sys/kernel/debug/x86/pat_memtype_list /tmp/planted \
 		/sys/devices/platform/ACPI0017:00/.*/region0/resource; do
 		want_text "the search for the window's address" "^HIT $place " "$WORK/found"
@@ -402,9 +418,25 @@ last_boot_fills() {
 		"$(boot $TRIALS_BOOTS | grep '^CHECK pages')"
 }
 
+# the guest's own numbers: two CPUs, the node of RAM and one for each window, none in use yet
+cpus_and_nodes() {
+	report 1 machine >"$WORK/machine"
+	cat "$WORK/machine"
+	want_equal "CPUs" 0-1 "$(sed -n 's/^CPUS //p' "$WORK/machine")"
+	want_equal "nodes" 0-2 "$(sed -n 's/^NODES //p' "$WORK/machine")"
+	for n in 0 1; do
+		start=$(number "$(plan_window $n base <"$PLAN")")
+		end=$((start + $(number "$(plan_window $n size <"$PLAN")") - 1))
+		want_text "node of window $n" \
+			"$(printf '^SRAT Node %d PXM %d \\[mem 0x%x-0x%x\\] hotplug' $((n + 1)) $((n + 1)) \
+				$start $end)" "$WORK/machine"
+	done
+}
+
 T="trials:"
 check "$T four boots, powered off, cxlvm ended with 0" powered_off
 check "$T each boot programmed both devices, each reset one" boots
+check "$T two CPUs, a node for each window" cpus_and_nodes
 check "$T memory: a seed from outside, both ways, all pages" memory_both_ways
 for n in 1 $TRIALS_BOOTS; do
 	check "$T boot $n: two windows, three decoders each, two regions as planned" two_regions $n
@@ -429,12 +461,12 @@ check "$T the driver left and came back to the same region" bound_again
 check "$T after it all registers as at first" same_registers 1 bound
 check "$T after it memory as before" content 7
 for n in $(seq 2 $TRIALS_BOOTS); do
-	check "$T reboot $((n - 1)): all registers as at first" same_registers "$n" start
-	check "$T reboot $((n - 1)): config space as at first" same_config "$n" start
+	check "$T reboot $((n - 1)): registers and config space of both devices as at first" \
+		both_as_at_first "$n"
 done
 check "$T last boot: all pages filled and compared" last_boot_fills
 check "$T no host address in all that a guest can read" host_address_is_not_found
-check "$T the same search finds the window's address in seven places" window_is_found
+check "$T the same search finds the window's address in eight places" window_is_found
 check "$T a later pass over all memory: no MMIO exit, no page fault" no_exits
 print_exits | sed 's/^NOTE /# /'
 check "$T lspci decodes the endpoint" lspci_endpoint

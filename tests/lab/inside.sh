@@ -20,15 +20,15 @@ region() { # NAME GENERATION
 	bin/pattern check $MEM "$seed" >"out/$name/after" 2>&1 || :
 }
 
-# two devices, two virtual CPUs, and all that trials.sh has to say
+# two devices, two virtual CPUs, and all that trials.sh has to say; the kernel by its PVH entry
 trials() {
 	new_memory
 	rm -f "${MEM}2"
 	mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || :
 	# shellcheck disable=SC2086 # options are words
-	set -- --kernel vmlinuz --initrd guest-cxl.cpio.gz $TRIALS_OPTIONS \
+	set -- --kernel vmlinux --initrd guest-cxl.cpio.gz $TRIALS_OPTIONS \
 		--device "sim,size=$REGION_SIZE,memory-file=$MEM" \
-		--device "sim,size=$SECOND_SIZE,memory-file=${MEM}2"
+		--device "sim,size=$SECOND_SIZE,memory-file=${MEM}2,quirk=base-host"
 	plan trials "$@"
 	guest trials $TRIALS_LIMIT bin/cxlvm run "$@" \
 		--append "$APPEND iomem=relaxed cxlvm.test=region" --trace cxl_locked_hdm

@@ -26,7 +26,8 @@ host() {
 	echo "run $*"
 }
 
-# registers NAME - all registers of device 0, its host bridge and root port, for comparisons
+# registers NAME - all registers of the device that talk_about chose, its host bridge and root port,
+# for comparisons
 registers() {
 	tell "END endpoint-$1" dump "endpoint-$1" "$(sum "$EP" 11000)" 1000
 	tell "END bridge-$1" dump "bridge-$1" "$(sum "$HB" 1000)" 1000
@@ -40,14 +41,15 @@ again() {
 	printf 'send %s\nexpect FILLED\nexpect WAIT seed2\nsend %s\nexpect CHECK\n' "$1" "$2"
 }
 
-# talk_about PLAN - what the words above are about: the first device of this machine
+# talk_about PLAN [N] - what the words above are about: the N-th device of this machine, from 0; each
+# has eight buses
 talk_about() {
-	EP=$(at "$1" bar 0 0)
-	ENGINE=$(at "$1" bar 0 2)
-	MSIX=$(at "$1" bar 0 4)
-	RP=$(at "$1" root-port-bar 0)
-	HB=$(at "$1" host-bridge 0)
-	WINDOW=$(at "$1" cxl-window 0)
-	SIZE=$(jq '.windows[0].size' "$1")
-	CONFIG=$(sum "$(at "$1" ecam 0)" 100000)
+	EP=$(at "$1" bar "${2:-0}" 0)
+	ENGINE=$(at "$1" bar "${2:-0}" 2)
+	MSIX=$(at "$1" bar "${2:-0}" 4)
+	RP=$(at "$1" root-port-bar "${2:-0}")
+	HB=$(at "$1" host-bridge "${2:-0}")
+	WINDOW=$(at "$1" cxl-window "${2:-0}")
+	SIZE=$(jq ".windows[${2:-0}].size" "$1")
+	CONFIG=$(sum "$(at "$1" ecam 0)" "$((${2:-0} * 8 + 1))00000")
 }

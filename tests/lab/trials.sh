@@ -93,8 +93,31 @@ tries() {
 		"w4*5000" "$(sum "$(sum "$HB" $TRIALS_HB_HDM)" 20)" 0 "w4*5000" "$gap" 0
 }
 
+# places - what a guest can read at addresses of its own: the registers of both devices with their
+# bridges and ports, the tables of the firmware, the first 64 KiB of each device's memory, and I/O
+# ports, but for those of the console, where a read takes what was typed. Config space and what is
+# in files is added by the guest.
+places() {
+	for n in 0 1; do
+		talk_about "$1" $n
+		echo "memory:$EP+20000 memory:$ENGINE+1000 memory:$MSIX+2000 memory:$RP+10000" \
+			"memory:$HB+10000 ram:$WINDOW+10000"
+	done
+	echo "ram:$(at "$1" acpi-tables 0)+20000 ports:0+3f8 ports:400+1c00"
+	talk_about "$1"
+}
+
 search() { # NAME FROM TO
-	tell "END $1" find "$1" "$2" "$3" "$EP+20000" "$ENGINE+1000" "$MSIX+2000" "$RP+10000" "$HB+10000"
+	# shellcheck disable=SC2086 # a list of words
+	tell "END $1" find "$1" "$2" "$3" $PLACES
+}
+
+# registers_of_both NAME
+registers_of_both() {
+	registers "$1"
+	talk_about "$PLAN" 1
+	registers "second-$1"
+	talk_about "$PLAN"
 }
 
 # trials_boot_1 SEED... - of the guest, ours, and for the second device
@@ -113,7 +136,7 @@ trials_boot_1() {
 	exits ram-1
 	printf 'send go\nexpect PASSED\n'
 	exits ram-2
-	registers start
+	registers_of_both start
 	wrong_descriptors "$2"
 	tell COPIED copy to 100000 100000 "$3"
 	host "sh piece.sh has $3 >/tmp/guest/copied || :"
@@ -122,7 +145,8 @@ trials_boot_1() {
 	tell COPIED copy from 100000 100000 "$3"
 	host "bin/pattern fill /tmp/device-memory $2"
 	tries
-	registers tried
+	registers_of_both tried
+	tell 'END machine' report machine
 	again '' "$2"
 	search host $TRIALS_HOST $TRIALS_HOST_END
 	search window "$WINDOW" "$(sum "$WINDOW" "$(printf '%x' $((SIZE)))")"
@@ -145,6 +169,8 @@ trials_boot_1() {
 
 # share_talk_trials FOLDER PLAN - seeds are drawn here and kept in talk/trials.seeds
 share_talk_trials() {
+	PLAN=$2
+	PLACES=$(places "$2" | tr '\n' ' ')
 	talk_about "$2"
 	for _ in 1 2 3 4 5 6 7; do
 		"$1/bin/pattern" seed
@@ -157,7 +183,7 @@ share_talk_trials() {
 			trials_boot_1 "$2" "$3" "$4" "$5" "$6" "$7"
 		else
 			printf 'expect WAIT seed1\nsend \nexpect WAIT seed2\nsend \n'
-			registers start
+			registers_of_both start
 		fi
 		if [ "$boot" = $TRIALS_BOOTS ]; then
 			again "$8" "$8"
