@@ -19,6 +19,21 @@ struct command {
 				   struct command_result *result, struct cxlvm_error *err);
 };
 
+/* So much of what a client wrote is shown, in whole characters. */
+#define SHOWN_MAX 64
+
+static int shown(const char *text)
+{
+	size_t n = strnlen(text, SHOWN_MAX + 1);
+
+	if (n <= SHOWN_MAX)
+		return (int)n;
+	/* Not before a byte that continues one. */
+	for (n = SHOWN_MAX; n && ((unsigned char)text[n] & 0xc0) == 0x80; n--)
+		;
+	return (int)n;
+}
+
 static const char *member(struct json_object *asked, const char *name)
 {
 	struct json_object *value;
@@ -96,7 +111,7 @@ static struct json_object *run_reset(struct vm *vm, struct json_object *asked,
 		return NULL;
 	}
 	if (!device) {
-		cxlvm_error_set(err, -ENODEV, "there is no device '%.64s'", name);
+		cxlvm_error_set(err, -ENODEV, "there is no device '%.*s'", shown(name), name);
 		cxlvm_error_hint(err, "the command status lists the devices");
 		return NULL;
 	}
@@ -106,7 +121,7 @@ static struct json_object *run_reset(struct vm *vm, struct json_object *asked,
 		(void)device_reset(device, kinds[i].kind, err);
 		return NULL;
 	}
-	cxlvm_error_set(err, -EINVAL, "'%.64s' is no kind of reset", kind);
+	cxlvm_error_set(err, -EINVAL, "'%.*s' is no kind of reset", shown(kind), kind);
 	cxlvm_error_hint(err, "kinds are flr, cxl and bus");
 	return NULL;
 }
@@ -162,20 +177,33 @@ struct json_object *control_error(struct json_object *id, const char *message, c
 	return reply;
 }
 
+/* As a byte or as an escape: strings end there in what follows, and would be taken for others. */
+static bool has_nul(const char *line, size_t n)
+{
+	if (memchr(line, 0, n))
+		return true;
+	for (const char *c = line; (c = strchr(c, '\\')) && c[1]; c += 2)
+		if (!strncmp(c + 1, "u0000", 5))
+			return true;
+	return false;
+}
+
 /* One JSON object and nothing behind it; NULL with err set. */
-static struct json_object *parse(const char *line, struct cxlvm_error *err)
+static struct json_object *parse(const char *line, size_t n, struct cxlvm_error *err)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
 	struct json_object *asked = NULL;
 	enum json_tokener_error problem = json_tokener_error_size;
 
 	if (tokener) {
-		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-		asked = json_tokener_parse_ex(tokener, line, (int)strlen(line) + 1);
+		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+		asked = json_tokener_parse_ex(tokener, line, (int)n + 1);
 		problem = json_tokener_get_error(tokener);
 		json_tokener_free(tokener);
 	}
-	if (problem != json_tokener_success)
+	if (has_nul(line, n))
+		cxlvm_error_set(err, -EINVAL, "the line has a character 0 (U+0000) in it");
+	else if (problem != json_tokener_success)
 		cxlvm_error_set(err, -EINVAL, "the line is no JSON: %s",
 				json_tokener_error_desc(problem));
 	else if (!json_object_is_type(asked, json_type_object))
@@ -195,7 +223,7 @@ static const struct command *find_command(struct json_object *asked, struct cxlv
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
 	if (name)
-		cxlvm_error_set(err, -EINVAL, "unknown command '%.64s'", name);
+		cxlvm_error_set(err, -EINVAL, "unknown command '%.*s'", shown(name), name);
 	else
 		cxlvm_error_set(err, -EINVAL, "the object has no member \"command\"");
 	cxlvm_error_hint(err, "commands are status, map, devices, reset, stop, events");
@@ -212,29 +240,60 @@ static bool members_are_known(const struct command *command, struct json_object 
 		for (size_t i = 0; !known && command->members[i]; i++)
 			known = !strcmp(key, command->members[i]);
 		if (!known) {
-			cxlvm_error_set(err, -EINVAL, "command %s has no member '%.64s'",
-					command->name, key);
+			cxlvm_error_set(err, -EINVAL, "command %s has no member '%.*s'",
+					command->name, shown(key), key);
 			return false;
 		}
 		if (strcmp(key, "id") && !json_object_is_type(value, json_type_string)) {
-			cxlvm_error_set(err, -EINVAL, "member '%.64s' is no string", key);
+			cxlvm_error_set(err, -EINVAL, "member '%.*s' is no string", shown(key),
+					key);
 			return false;
 		}
 	}
 	return true;
 }
 
-struct json_object *control_command(struct vm *vm, const char *line, struct command_result *result)
+/*
+ * What comes back as it was: NULL with err set if that cannot be said. json-c takes the nearest number
+ * of 64 bits for those beyond, and no object at all for null.
+ */
+static struct json_object *take_id(struct json_object *id, struct cxlvm_error *err)
+{
+	switch (json_object_get_type(id)) {
+	case json_type_null:
+		id = json_object_new_string("null");
+		json_object_set_serializer(id, json_object_userdata_to_json_string,
+					   (void *)(uintptr_t) "null", NULL);
+		return id;
+	case json_type_int:
+		if (json_object_get_int64(id) != INT64_MIN &&
+		    json_object_get_uint64(id) != UINT64_MAX)
+			return json_object_get(id);
+		cxlvm_error_set(err, -ERANGE, "the id is a number beyond 64 bits");
+		break;
+	case json_type_array:
+	case json_type_object:
+		cxlvm_error_set(err, -EINVAL, "the id is an array or an object");
+		break;
+	default:
+		return json_object_get(id);
+	}
+	cxlvm_error_hint(err, "an id is a string, or a number of at most 64 bits");
+	return NULL;
+}
+
+struct json_object *control_command(struct vm *vm, const char *line, size_t n,
+				    struct command_result *result)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
-	struct json_object *asked = parse(line, &err);
+	struct json_object *asked = parse(line, n, &err);
 	struct json_object *reply = NULL;
 	struct json_object *id = NULL;
 	const struct command *command = NULL;
 
 	if (asked && json_object_object_get_ex(asked, "id", &id))
-		json_object_get(id);
-	if (asked)
+		id = take_id(id, &err);
+	if (asked && !err.code)
 		command = find_command(asked, &err);
 	if (command && members_are_known(command, asked, &err))
 		reply = command->run(vm, asked, result, &err);

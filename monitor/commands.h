@@ -17,10 +17,11 @@ struct command_result {
 };
 
 /*
- * Carry out one line. The answer belongs to the caller; with CONTROL_RESET it is that it was
+ * Carry out one line of n bytes, with a byte 0 behind it. The answer belongs to the caller; with CONTROL_RESET it is that it was
  * understood, and the real one is due when the machine was reset.
  */
-struct json_object *control_command(struct vm *vm, const char *line, struct command_result *result);
+struct json_object *control_command(struct vm *vm, const char *line, size_t n,
+				    struct command_result *result);
 
 /* Answers; id may be NULL and is theirs, as is result. */
 struct json_object *control_success(struct json_object *id, struct json_object *result);

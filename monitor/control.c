@@ -100,10 +100,10 @@ static bool answer(struct control_client *client, struct json_object *reply)
 
 /* One line. False: the client has to go. */
 static bool serve_line(struct control *control, struct control_client *client, const char *line,
-		       enum control_wish *wish)
+		       size_t n, enum control_wish *wish)
 {
 	struct command_result result = { .wish = CONTROL_NOTHING };
-	struct json_object *reply = control_command(control->vm, line, &result);
+	struct json_object *reply = control_command(control->vm, line, n, &result);
 
 	if (result.listen) {
 		client->listens = true;
@@ -150,7 +150,7 @@ static bool serve_lines(struct control *control, struct control_client *client,
 		}
 		used = (size_t)(newline + 1 - client->line);
 		*newline = 0;
-		if (!serve_line(control, client, client->line, wish))
+		if (!serve_line(control, client, client->line, used - 1, wish))
 			return false;
 		client->n_line -= used;
 		memmove(client->line, client->line + used, client->n_line);

@@ -125,6 +125,44 @@ half_a_reset() {
 	want_text "the second" 'has a device and no kind"' "$F/answers"
 }
 
+# nothing is taken for something else: character 0, bytes that are no UTF-8, and what is cut
+hostile_lines() {
+	{
+		printf '{"command":"status"}\000{"command":"stop"}\n'
+		printf '{"command":"status\\u0000x"}\n'
+		printf '{"command":"status","colour\\u0000":"x"}\n'
+		printf '{"command":"\377\376"}\n'
+		# 63 letters, then one of two bytes
+		printf '{"command":"%s\303\244bc"}\n' "$(printf 'a%.0s' $(seq 63))"
+		printf '{"command":"reset","device":"%s\303\244bc","kind":"flr"}\n' \
+			"$(printf 'a%.0s' $(seq 63))"
+		printf '{"command":"status","a\\\\u0000":"x"}\n'
+	} | timeout 20 "$F/client" "$S" >"$F/answers"
+	iconv -f UTF-8 -t UTF-8 "$F/answers" >/dev/null || fail "the answers are no UTF-8"
+	jq -es 'length == 7 and ([.[].ok] | any | not)' "$F/answers"
+	want_equal "lines with a character 0" 3 "$(grep -c 'character 0' "$F/answers")"
+	want_equal "the fourth" 'the line is no JSON: invalid utf-8 string' \
+		"$(jq -rs '.[3].error' "$F/answers")"
+	want_equal "the fifth" "unknown command '$(printf 'a%.0s' $(seq 63))'" \
+		"$(jq -rs '.[4].error' "$F/answers")"
+	want_equal "the sixth" "there is no device '$(printf 'a%.0s' $(seq 63))'" \
+		"$(jq -rs '.[5].error' "$F/answers")"
+	want_text "the seventh" 'no member' "$F/answers"
+	ask status | jq -e .ok
+}
+
+# an id comes back as it was, or is refused
+ids_come_back() {
+	for id in null true 0 -1 9223372036854775807 18446744073709551614 1.50 '"\u00e4"' '""'; do
+		echo "{\"command\":\"stop\",\"x\":\"\",\"id\":$id}" | timeout 20 "$F/client" "$S" >"$F/answers"
+		want_text "the answer to id $id" "\"id\":$(printf %s "$id" | sed 's/"\\u00e4"/"ä"/')," "$F/answers"
+	done
+	for id in 12345678901234567890123 -12345678901234567890123 18446744073709551615 '[1]' '{"a":1}'; do
+		echo "{\"command\":\"status\",\"id\":$id}" | timeout 20 "$F/client" "$S" >"$F/answers"
+		want_text "the answer to id $id" '"ok":false,"error":"the id is .*at most 64 bits' "$F/answers"
+	done
+}
+
 too_long_a_line() {
 	head -c 100000 /dev/zero | tr '\0' x | timeout 20 "$F/client" "$S" >"$F/answers"
 	want_text "the answer" 'longer than 4095 bytes' "$F/answers"
@@ -246,6 +284,8 @@ if reason=$(have_kvm); then
 	check "devices: decoders and counters" devices_show_the_decoders
 	check "wrong lines are answered, the connection goes on" wrong_lines
 	check "a reset of a device needs both words" half_a_reset
+	check "characters 0, no UTF-8, characters that are cut" hostile_lines
+	check "an id comes back as it was, or is refused" ids_come_back
 	check "a line that is too long ends the connection" too_long_a_line
 	check "rubbish, nothing, half a line" rubbish
 	check "p8_a_client_that_does_not_read_holds_nobody" deaf_client
