@@ -151,6 +151,7 @@ rm -f "$fifo"
 
 # Output of the script and its status have ports of their own: quicker than a serial port.
 # shellcheck disable=SC2086 # extra: words of a command line
+began=$(date +%s)
 timeout -k 5 "$timeout" sh "$LAB_DIR/in-tree.sh" -b "$TREE:/mnt/tree" -b "$share:/mnt/share" \
 	-b "$TREE_ROOT:/mnt/root" \
 	qemu-system-x86_64 -M q35,accel=tcg -cpu max,svm=on,-la57 -m "$memory" -smp "$smp" \
@@ -174,8 +175,12 @@ qemu=
 status=$(cat "$share/.lab-status" 2>/dev/null || :)
 case $status in
 '' | *[!0-9]*)
-	if [ "$ended" = 124 ] || [ "$ended" = 137 ]; then
+	took=$(($(date +%s) - began))
+	# timeout kills what TERM does not end
+	if [ "$ended" = 124 ] || { [ "$ended" = 137 ] && [ "$took" -ge "$timeout" ]; }; then
 		say "the emulated host was not done after $timeout s"
+	elif [ "$ended" = 137 ]; then
+		say "QEMU was killed after $took s, before its time was up ($timeout s): dmesg of this machine says whether it was out of memory"
 	else
 		say "the emulated host ended before the script did (QEMU's exit status: $ended)"
 		# A triple fault of the emulated machine ends QEMU without a word elsewhere.

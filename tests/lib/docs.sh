@@ -33,6 +33,26 @@ options_in_man() {
 	done
 }
 
+# the kinds of events that the monitor tells
+events() {
+	sed -nE -e 's/.*events_add\([^,"]*, "([a-z-]+)".*/\1/p' -e 's/.*\[CXLVM_EVENT_[A-Z_]+\] = "([a-z-]+)".*/\1/p' \
+		monitor/*.c | sort -u
+}
+
+events_are_described() {
+	want_text "events of the monitor" '^device-requested$' /dev/stdin <<-end
+		$(events)
+	end
+	want_text "events of the monitor" '^content-lost$' /dev/stdin <<-end
+		$(events)
+	end
+	for event in $(events); do
+		grep -q "^| .event. |.*\`$event\`" docs/control.md || fail "docs/control.md: no $event"
+		sed 's/\\-/-/g' man/cxlvm-run.1 | sed -n '/^.SH EVENTS/,/^.SH EXIT/p' |
+			grep -qE "(^|[ \"])$event([ \",.;]|\$)" || fail "man/cxlvm-run.1: no $event"
+	done
+}
+
 # "FILE:LINK" of all links of the documents that stay in the tree
 links() {
 	find . \( -path ./build -o -path ./.git \) -prune -o -name '*.md' -print | while read -r file; do
@@ -86,6 +106,7 @@ for page in man/cxlvm-*.1; do
 	command=${page#man/cxlvm-}
 	check "$page has every option" options_in_man "${command%.1}"
 done
+check "all events are described" events_are_described
 check "links in documents lead somewhere" links_lead_somewhere
 check "paths in documents exist" paths_exist
 check "docs/qemu.md has the command line that the interop test runs" qemu_is_documented
