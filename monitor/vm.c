@@ -10,6 +10,7 @@
 #include "host.h"
 #include "layout.h"
 #include "memory_error.h"
+#include "overhead.h"
 #include "pci/ecam.h"
 #include "vm.h"
 
@@ -233,6 +234,16 @@ static int realize_devices(struct vm *vm, struct cxlvm_error *err)
 	return 0;
 }
 
+/* What a slot costs is not given back by whoever is killed for it: asked before the first is made. */
+static int check_overhead(const struct vm *vm, struct cxlvm_error *err)
+{
+	uint64_t size = vm->ram.size;
+
+	for (unsigned int i = 0; i < vm->n_devices; i++)
+		size += cxlvm_endpoint_memory_size(vm->devices[i].endpoint);
+	return vm->config->plan ? 0 : overhead_check(size, err);
+}
+
 /* The whole window is dark where no memory slot is (MAP-3). */
 static int attach_windows(struct vm *vm, struct cxlvm_error *err)
 {
@@ -307,6 +318,8 @@ static int build(struct vm *vm, struct cxlvm_error *err)
 		code = create_bridges(vm, err);
 	if (!code)
 		code = realize_devices(vm, err);
+	if (!code)
+		code = check_overhead(vm, err);
 	if (!code)
 		code = place(vm, err);
 	if (!code)

@@ -41,6 +41,21 @@ no_kvm_device() {
 		"$CXLVM" run --kernel "$F/payload" --device $DEVICE
 }
 
+# the memory that KVM would keep about the slots: of a machine that says it has very little
+little_memory() {
+	echo 'MemAvailable:        300 kB' >"$WORK/meminfo"
+	echo N >"$WORK/no"
+	refused 1 'keeps 1 MiB about 384 MiB of guest and device memory.* has 0 MiB available' \
+		'less device memory' -- unshare --mount --propagation private sh -c '
+		mount --bind "$1" /proc/meminfo
+		for file in /sys/module/kvm_amd/parameters/npt /sys/module/kvm_intel/parameters/ept; do
+			[ ! -e $file ] || mount --bind "$2" $file
+		done
+		shift 2
+		exec "$@"' sh "$WORK/meminfo" "$WORK/no" "$CXLVM" run --kernel "$F/payload" \
+		--memory 128M --device $DEVICE
+}
+
 # as another user, to whom the device file is closed
 no_kvm_permission() {
 	cp "$CXLVM" "$WORK/cxlvm"
@@ -386,6 +401,7 @@ else
 fi
 if [ "$(id -u)" = 0 ]; then
 	check "/dev/kvm is no KVM" no_kvm_device
+	check "p9_more_memory_than_kvm_can_keep_account_of" little_memory
 	check "/dev/kvm: no permission" no_kvm_permission
 else
 	skip "/dev/kvm cannot be used" "needs root to hide it"
