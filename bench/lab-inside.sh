@@ -6,6 +6,7 @@ set -eu
 PASSES=3
 WORK=/tmp/bench
 APPEND='console=ttyS0 quiet cxlvm.test=plain'
+APPEND_LOG='console=ttyS0 cxlvm.test=plain'
 mkdir -p $WORK
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || :
 cat >$WORK/talk <<END
@@ -34,12 +35,13 @@ measure() {
 		exit 1
 	}
 	echo "MEASURED $name $began $(cat $WORK/init) $(tr -d '\r' <$WORK/console |
-		sed -n 's/^UPTIME //p') $(cat $WORK/exits) $(cat $WORK/resident)"
+		sed -n 's/^UPTIME //p') $(cat $WORK/exits) $(cat $WORK/resident) $(wc -c <$WORK/console)"
 }
 
-cxlvm() {
-	measure cxlvm bin/cxlvm run --kernel vmlinuz --initrd plain.cpio.gz --memory 512M \
-		--device sim,size=256M --append "$APPEND" --time-limit 300
+# in_cxlvm NAME APPEND
+in_cxlvm() {
+	measure "$1" bin/cxlvm run --kernel vmlinuz --initrd plain.cpio.gz --memory 512M \
+		--device sim,size=256M --append "$2" --time-limit 300
 }
 
 # in_qemu NAME OPTION...
@@ -54,7 +56,8 @@ qemu_ready
 for pass in $(seq 0 $PASSES); do
 	# pass 0 reads the programs into memory and is left out
 	echo "PASS $pass"
-	cxlvm
+	in_cxlvm cxlvm "$APPEND"
+	in_cxlvm cxlvm-log "$APPEND_LOG"
 	# shellcheck disable=SC2086 # options are words
 	in_qemu q35 $Q35_CXL
 	# shellcheck disable=SC2086

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # The same guest in cxlvm run (with a CXL device), in the packaged QEMU as q35 (with its emulated CXL
-# device) and as microvm (no PCI): in turn, in one emulated host. Figures of an emulated processor,
+# device) and as microvm (no PCI): in turn, in one emulated host. In cxlvm run also with all of the
+# kernel's log on the serial port. Figures of an emulated processor,
 # to be compared with each other only.
 #
 #   lab.sh BUILD      BUILD/lab has the static cxlvm
@@ -39,6 +40,13 @@ awk '
 		print "  " unit
 	}
 	$1 == "PASS" { counts = $2 > 0 }
+	# the guest of cxlvm once more, with all of the log on the serial port
+	$1 == "MEASURED" && $2 == "cxlvm-log" && counts {
+		log_took[++logs] = $5 - value["cxlvm", "kernel", logs]
+		log_exits[logs] = $6 - value["cxlvm", "exits", logs]
+		log_size[logs] = $8 - value["cxlvm", "size", logs]
+		next
+	}
 	$1 == "MEASURED" && counts {
 		if (!($2 in passes)) name[++machines] = $2
 		k = ++passes[$2]
@@ -47,6 +55,7 @@ awk '
 		value[$2, "before", k] = $4 - $3 - $5
 		value[$2, "exits", k] = $6
 		value[$2, "resident", k] = $7 / 1024
+		value[$2, "size", k] = $8
 	}
 	END {
 		printf "lab: median of %d boots in turn, smallest and largest\n%-46s", passes[name[1]], ""
@@ -57,4 +66,9 @@ awk '
 		row("before it: monitor, firmware, unpacking", "s", "%.1f", "before")
 		row("exits of KVM until then", "", "%d", "exits")
 		row("resident besides guest and device memory", "MiB", "%.1f", "resident")
+		took = median(log_took, logs)
+		printf "the kernel'"'"'s log, without quiet, in cxlvm: %.2f s (%.2f .. %.2f) of its own clock more; " \
+			"at most 1: %s\n", took, log_took[1], log_took[logs], took <= 1 ? "met" : "missed"
+		printf "%d characters, %d exits of KVM more\n", median(log_size, logs),
+			median(log_exits, logs)
 	}' "$SHARE/said"
