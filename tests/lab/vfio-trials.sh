@@ -18,9 +18,14 @@ cd "$(dirname "$0")/../.."
 share=$1
 build=${CXLVM_BUILD:-build}
 HOST_LIMIT=1600
+GENERATIONS='4 5 6'
+LAB=/sys/kernel/debug/cxlvm_lab
+# how often memory is taken away under the guest's writes
+OUTAGES=3
 ONES=ffffffffffffffff
 # the timer check of the host's kernel is a race that a slow emulator can lose, and then it complains
-SHARE_HOST_APPEND=no_timer_check
+RANGE=0x40000000
+SHARE_HOST_APPEND="no_timer_check memmap=$SECOND_SIZE\$$RANGE"
 
 # all_of SEED FILE - the guest fills all of its memory, which is then compared in the device
 all_of() {
@@ -40,48 +45,50 @@ begin() { # FILE
 	look
 }
 
-# The real Memory Space bit goes off behind the monitor; then the guest's own.
-talk_space() { # INDEX BACK
-	begin first
+# The real Memory Space bit goes off behind the monitor, who is kept from putting it back, and later is
+# not; then the guest's own.
+talk_space() { # INDEX
+	host "sh /tmp/poke $1 fail 'config-write 1 5 1000000'"
 	host "sh /tmp/poke $1 memory_space 0"
 	look
-	host "sh /tmp/poke $1 memory_space 1"
-	host "$2"
+	host "sh /tmp/poke $1 fail 'config-write 1000000 5'"
+	host 'sleep 3'
+	look
+	host "sh /tmp/poke $1 memory_space 0"
 	look
 	tell DONE access w2 "$(sum "$CONFIG" 4)" 400 R8 "$WINDOW" w2 "$(sum "$CONFIG" 4)" 406 \
 		R8 "$WINDOW"
-	# while it writes: what is lost meanwhile is lost, and then all is there again
-	tell 'WAIT seed1' again
-	host "{ sleep 0.2; sh /tmp/poke $1 memory_space 0; sleep 0.2; sh /tmp/poke $1 memory_space 1; $2; } &"
-	printf '%s\n' "send $SEED" 'expect FILLED' 'expect WAIT seed2' 'send ' 'expect CHECK'
-	host 'sleep 3'
-	all_of "$SEED" last
-	tell '' poweroff
 }
 
-talk_gate() { # INDEX
-	begin first
-	host "sh /tmp/poke $1 revoke"
+FLR='bin/cxlvm ctl /tmp/control reset vfio0 flr'
+
+# The kernel closes the gate without a word.
+talk_gate() { # INDEX FILE OFF ON
+	host "sh /tmp/poke $1 $2 $3"
 	look
-	host "sh /tmp/poke $1 restore"
-	host 'bin/cxlvm ctl /tmp/control reset vfio0 flr'
-	all_of "$SEED" last
-	host "sh /tmp/poke $1 notify request"
-	host "sh /tmp/poke $1 notify error"
-	tell '' poweroff
+	host "sh /tmp/poke $1 ${4:-$2} ${5:-$3}"
+	host "$FLR"
+	all_of "$SEED" "$2"
+}
+
+# The memory is taken away in the middle of the guest's writes, several times; then all is there again.
+talk_writes() { # NAME INDEX FILE OFF ON AFTER
+	tell FILLING refill "$SEED"
+	host "sh /tmp/outages $2 $3 '$4' '$5' '$6' >/tmp/guest/outages-$1"
+	tell STOPPED stop
+	all_of "$SEED" "after-$1"
 }
 
 # reset_with INDEX QUIRK WANTED - a reset by the operator that ends like this
 reset_with() {
 	host "sh /tmp/poke $1 quirks $2"
-	host "bin/cxlvm ctl /tmp/control reset vfio0 flr >>/tmp/guest/ctl 2>&1 || :"
+	host "$FLR >>/tmp/guest/ctl 2>&1 || :"
 	look
 }
 
 talk_resets() { # INDEX
-	begin first
 	host "sh /tmp/poke $1 fail 'reset 1 11 2'"
-	host 'bin/cxlvm ctl /tmp/control reset vfio0 flr'
+	host "$FLR"
 	all_of "$SEED" again
 	host "sh /tmp/poke $1 fail 'reset 1 5'"
 	reset_with "$1" ,
@@ -89,7 +96,19 @@ talk_resets() { # INDEX
 	reset_with "$1" size-changes
 	reset_with "$1" ,
 	all_of "$SEED" last
-	tell '' poweroff
+}
+
+# The guest asks for a CXL reset: CXL Control 2, then what CXL Status 2 says (DVSEC at 0x110).
+talk_cxl_reset() { # INDEX
+	host "grep device-reset $LAB/cxlvm_lab.$1/counters >/tmp/guest/cxl-before"
+	tell DONE access w2 "$(sum "$CONFIG" 120)" 4 r2 "$(sum "$CONFIG" 122)" R8 "$WINDOW"
+	host "grep device-reset $LAB/cxlvm_lab.$1/counters >/tmp/guest/cxl-after"
+	all_of "$SEED" cxl
+}
+
+talk_notices() { # INDEX
+	host "sh /tmp/poke $1 notify request"
+	host "sh /tmp/poke $1 notify error"
 }
 
 # Of two devices one closes its gate.
@@ -127,6 +146,23 @@ talk_machine() {
 	tell '' poweroff
 }
 
+talk_generation() { # GENERATION INDEX
+	begin first
+	if [ "$1" = 6 ]; then
+		talk_gate "$2" revoke 1 restore 1
+		talk_gate "$2" low_power 1 low_power 0
+		talk_writes revoke "$2" revoke 1 'restore 1' "$FLR"
+		talk_writes low-power "$2" low_power 1 'low_power 0' "$FLR"
+		talk_notices "$2"
+	else
+		talk_space "$2"
+		talk_writes space "$2" memory_space 0 'memory_space 1' :
+	fi
+	talk_cxl_reset "$2"
+	talk_resets "$2"
+	tell '' poweroff
+}
+
 prepare() {
 	share_make "$share" "$build"
 	cp tests/lab/vfio-trials-inside.sh "$share/"
@@ -138,12 +174,11 @@ prepare() {
 	[ "$(at "$share/two.json" cxl-window 0)" = "$WINDOW" ] || fail "the first window has moved"
 	CONFIG=$(sum "$(at "$share/plan.json" ecam 0)" 100000)
 	SEED=$("$share/bin/pattern" seed)
-	talk_space 0 'bin/cxlvm ctl /tmp/control reset vfio0 flr' >"$share/talk/space-4.talk"
-	talk_space 1 'sleep 3' >"$share/talk/space-5.talk"
-	talk_gate 2 >"$share/talk/gate-6.talk"
-	talk_resets 3 >"$share/talk/resets-5.talk"
+	for generation in $GENERATIONS; do
+		talk_generation $generation 0 >"$share/talk/trials-$generation.talk"
+	done
 	talk_machine >"$share/talk/machine-6.talk"
-	talk_calls 5 >"$share/talk/calls-5.talk"
+	talk_calls 0 >"$share/talk/calls-5.talk"
 	talk_two 0 >"$share/talk/two-6.talk"
 }
 
@@ -154,7 +189,7 @@ tell_progress() {
 }
 
 run_host() {
-	share_run_host "$share" $HOST_LIMIT tell_progress vfio-trials-inside.sh >&4 || {
+	share_run_host "$share" $HOST_LIMIT tell_progress vfio-trials-inside.sh "$SECOND_SIZE" "$RANGE" >&4 || {
 		cat "$share/run.error"
 		fail "the emulated host failed"
 	}
@@ -218,42 +253,102 @@ reset_while_it_writes() {
 	cat "$DIR/ctl"
 	want_equal "boots" 2 "$(tr -d '\r\000' <"$DIR/console" | grep -c '^GUEST region')"
 	want_equal "complete passes" 1 "$(tr -d '\r\000' <"$DIR/console" | grep -c '^FILLED [0-9a-f]')"
-	compared machine-6 last
+	want_equal "last" "pages $SECOND_PAGES bad 0 first_bad none" "$(cat "$DIR/last")"
+}
+
+# the one that the machine that is reset uses
+another_device() {
+	DIR=$share/out/machine-6
+	cat "$DIR/state"
+	want_text "memory" '^backing range$' "$DIR/state"
+	want_text "size" "^size $((SECOND_PAGES * 4096))\$" "$DIR/state"
+	want_equal "quirks" reset-again "$(cat "$share/out/quirks")"
+	resets=$(sed -n 's/^device-reset //p' "$DIR/counted")
+	asked=$(sed -n 's/^reset //p' "$DIR/counted")
+	[ "$resets" -ge 2 ] || fail "$resets resets"
+	want_equal "resets that were asked for" $((3 * resets)) "$asked"
 }
 
 no_complaint() {
 	want_no_text "the host's messages" 'WARNING:|BUG:|Oops:|Call Trace' "$share/out/dmesg"
 }
 
+# the writes met it each time: the device's kernel refused faults; the monitor said so each time
+outages() { # NAME WHAT
+	DIR=$share/out/$1
+	cat "$DIR/outages-$2"
+	want_equal "outages" "$OUTAGES" "$(grep -c '^refused [1-9]' "$DIR/outages-$2")"
+	want_equal "outages that the monitor told of" "$OUTAGES" "$(grep -c '^told [1-9]' "$DIR/outages-$2")"
+	compared "$1" "after-$2"
+}
+
+# the kernel of this generation only pretends: the device was reset all the same, its memory is 0
+cxl_reset() { # NAME WHERE-OF-THE-ANSWER CONTENT
+	DIR=$share/out/$1
+	cat "$DIR/cxl-before" "$DIR/cxl-after"
+	want_equal "resets of the device" 1 \
+		$(($(sed 's/.* //' "$DIR/cxl-after") - $(sed 's/.* //' "$DIR/cxl-before")))
+	# shellcheck disable=SC2046 # values are words
+	set -- $(tr -d '\r' <"$DIR/console" | sed -n 's/^DONE *//p' | sed -n "$2p") "$3"
+	want_equal "complete, no error in CXL Status 2" 2 $((0x$1 & 6))
+	case $3 in
+	kept) [ "$2" != 0 ] && [ "$2" != "${ONES}" ] || fail "memory reads $2" ;;
+	*) want_equal "memory" "$3" "$2" ;;
+	esac
+	compared "${DIR##*/}" cxl
+}
+
 check "guests and seeds are ready" prepare
 exec 4>&1
 check "the emulated host ran them" run_host
-for name in space-4 space-5 gate-6 resets-5 machine-6 calls-5 two-6; do
+for name in trials-4 trials-5 trials-6 calls-5 two-6 machine-6; do
 	check "$name: the run ends with 0" ended_well $name
 done
-check "Memory Space off behind the monitor, generation 5: ones, and back by itself" \
-	looks space-5 there ones there same
-check "Memory Space off behind the monitor, generation 4: ones, and back" looks space-4 there ones any any
-check "memory is taken away while the guest writes: later all of it is there" \
-	compared space-5 first last
-check "the same, generation 4" compared space-4 first last
-check "Memory Space off: an event says so" event space-5 'memory-unavailable device=vfio0'
-check "and one that it is back" event space-5 'memory-available device=vfio0'
-check "a gate that is closed without a word: ones until a reset" looks gate-6 there ones
-check "and an event" event gate-6 'warning device=vfio0 .*does not answer'
-check "after the reset all of the memory is there" compared gate-6 first last
-check "the kernel wants the device back: an event" event gate-6 'device-requested device=vfio0'
-check "the kernel reports an error: an event" event gate-6 'device-error device=vfio0'
-check "EAGAIN twice: the device is reset all the same" compared resets-5 first again
-check "reset fails, decoder is lost, size changes: ones each time, then back" \
-	looks resets-5 there ones ones ones any
-check "a reset that fails is an event" event resets-5 'reset-failed device=vfio0 error=Input/output error'
-check "a decoder that is lost is an event" event resets-5 'reset-failed device=vfio0.*not committed'
-check "a size that changes is an event, with both" event resets-5 \
-	'reset-failed device=vfio0.*0x20000000.*0x10000000'
-check "after a good reset all of the memory is there" compared resets-5 last
+# after Memory Space, the guest's own bit, its CXL reset: the four of resets
+for generation in 4 5; do
+	name=trials-$generation
+	G="generation $generation:"
+	check "$G Memory Space off for good: ones; the monitor puts it back; four resets" \
+		looks $name there ones there there same any ones ones ones any
+	check "$G an event says that Memory Space is off" event $name \
+		'memory-unavailable device=vfio0 .*PCI command register'
+	check "$G Memory Space that is put back at once is told as well" event $name \
+		'memory-unavailable device=vfio0 .*Memory Space of the real device was off'
+	check "$G and an event that the memory is back" event $name 'memory-available device=vfio0'
+	check "$G Memory Space off while the guest writes, $OUTAGES times: then all is there" \
+		outages $name space
+done
+check "generation 4: a guest's CXL reset is one" cxl_reset trials-4 6 kept
+check "generation 5: rst3 a guest's CXL reset is one, though the kernel only pretends" \
+	cxl_reset trials-5 6 0
+check "generation 6: a gate that is closed without a word, low power: ones until a reset; four resets" \
+	looks trials-6 there ones ones any ones ones ones any
+check "generation 6: an event says so" event trials-6 'warning device=vfio0 .*does not answer'
+check "generation 6: after the resets all of the memory is there" compared trials-6 first revoke low_power
+check "generation 6: revoked while the guest writes, $OUTAGES times: then all is there" \
+	outages trials-6 revoke
+check "generation 6: low power while the guest writes, $OUTAGES times: then all is there" \
+	outages trials-6 low-power
+check "generation 6: rst3 a guest's CXL reset is one, though the kernel only pretends" \
+	cxl_reset trials-6 4 0
+check "the kernel wants the device back: an event" event trials-6 'device-requested device=vfio0'
+check "the kernel reports an error: an event" event trials-6 'device-error device=vfio0'
+for generation in $GENERATIONS; do
+	name=trials-$generation
+	G="generation $generation:"
+	check "$G EAGAIN twice: the device is reset all the same" compared $name again
+	check "$G a reset that fails is an event" event $name \
+		'reset-failed device=vfio0 error=Input/output error'
+	check "$G a decoder that is lost is an event" event $name \
+		'reset-failed device=vfio0.*not committed'
+	check "$G a size that changes is an event, with both" event $name \
+		'reset-failed device=vfio0.*0x20000000.*0x10000000'
+	check "$G after a good reset all of the memory is there" compared $name last
+done
 check "the machine is reset while the guest writes: it boots, and all of the memory is there" \
 	reset_while_it_writes
+check "that was on memory in a physical range, of another size, of a kernel that says again twice" \
+	another_device
 check "of two devices only the one that does not answer is given up (MAP-5)" other_lives_on
 check "and it has all of its memory after its reset" compared two-6 first last
 check "interrupts that the kernel does not describe: a warning" event calls-5 \
