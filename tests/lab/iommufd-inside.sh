@@ -35,6 +35,40 @@ echo 'feature 4294967295 5' >$debug/cxlvm_lab.0/fail
 guest descriptor $REGION_LIMIT sh -c 'exec 7<>/dev/vfio/devices/vfio0 && exec "$@"' sh \
 	bin/cxlvm run --kernel vmlinuz --initrd guest.cpio.gz --memory 256M \
 	--device vfio:fd=7 --append "$APPEND cxlvm.test=region"
+
+# second NAME COMMAND... - a run on a device that another one has: its messages and exit status
+second() {
+	mkdir -p "out/$1"
+	second_name=$1
+	shift
+	second_status=0
+	"$@" run --kernel vmlinuz --memory 256M --device vfio:/sys/devices/platform/cxlvm_lab.0 \
+		>"out/$second_name/monitor" 2>&1 </dev/null || second_status=$?
+	echo $second_status >"out/$second_name/status"
+}
+
+echo "PROGRESS two runs on one device"
+mkfifo /tmp/holder.input
+# the console is its standard input as well: one that stays open
+sh -c 'exec 9<>/tmp/holder.input; exec "$@" <&9' sh bin/cxlvm run --kernel vmlinuz \
+	--initrd guest.cpio.gz --memory 256M --device vfio:/sys/devices/platform/cxlvm_lab.0 \
+	--append "$APPEND cxlvm.test=region" --time-limit 300 >out/holder 2>&1 &
+holder=$!
+tries=0
+until grep -q '^GUEST region' out/holder || [ $tries = 1000 ]; do
+	sleep 0.1
+	tries=$((tries + 1))
+done
+second second bin/cxlvm
+echo $holder >out/second/pid
+# by a user who sees nothing of the holder
+mkdir -p /etc
+echo 'user:x:1000:1000::/:/bin/sh' >/etc/passwd
+chmod 666 /dev/kvm /dev/iommu /dev/vfio/devices/vfio0
+cp bin/cxlvm /tmp/cxlvm-of-user
+second second-user start-stop-daemon -S -c user -x /tmp/cxlvm-of-user --
+kill -9 $holder
+wait $holder 2>/dev/null || :
 rmmod cxlvm_lab
 rm memory
 

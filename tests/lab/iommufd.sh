@@ -133,6 +133,17 @@ mapped_as_dma_buf() {
 	want_equal "unmaps" 2 "$(traces "$1" cxl_dma_unmap .)"
 }
 
+# told_of NAME HOLDER
+told_of() {
+	cat "$share/out/$1/monitor"
+	want_equal "exit status" 1 "$(cat "$share/out/$1/status")"
+	want_text "message" "^cxlvm run: cxlvm_lab.0 .*is in use by $2\$" "$share/out/$1/monitor"
+}
+
+told_of_the_process() {
+	told_of second "process $(cat "$share/out/second/pid") \\(cxlvm\\)"
+}
+
 host_has_no_complaint() {
 	want_text "its messages" 'iommu group' "$share/out/dmesg"
 	! grep -nE 'cut here|WARNING|BUG:|Oops|Call Trace|hung task|DMAR:.*fault' "$share/out/dmesg" ||
@@ -151,6 +162,9 @@ check "region: $REGION_PAGES pages both ways" memory_is_written_and_read
 check "descriptor: with a descriptor that was handed in, over a reboot" \
 	found_its_region descriptor 2
 check "an export of the memory that fails: the start is refused, and the next one works" export_is_refused
+check "a second run is told which process has the device" told_of_the_process
+check "a user who cannot see that process is told that there is one" told_of second-user \
+	'another process'
 for generation in 5 6; do
 	guest=function-$generation
 	check "$guest: the guest found its region, over a reboot" found_its_region $guest 2

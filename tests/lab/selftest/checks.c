@@ -151,6 +151,26 @@ static void check_huge(struct session *session)
 
 #define REACH_IOVA ((uint64_t)1 << 32)
 
+/* Generation 6: one that is made without Memory Space is good with it. */
+static void check_early_dma_buf(struct session *session)
+{
+	int fd = -1, early, without = 0, with = 0;
+
+	set_space(session, false);
+	early = device_dma_buf(session, session->memory.index, 2 * MIB_2, &fd);
+	if (!early)
+		without = space_map_dma_buf(session, fd, REACH_IOVA, 2 * MIB_2);
+	set_space(session, true);
+	if (!early)
+		with = space_map_dma_buf(session, fd, REACH_IOVA, 2 * MIB_2);
+	result(!early && !with && !space_unmap(session, REACH_IOVA, 2 * MIB_2),
+	       "a dma-buf that was made without Memory Space is mapped with it",
+	       "made: %s; mapped: %s", strerror(early), strerror(with));
+	result(early || without, "and is not before", "it is");
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Generations 5 and 6: as dma-buf, which an iommufd takes; a reset ends it, a new one is as good. */
 static void check_dma_buf(struct session *session)
 {
@@ -176,6 +196,8 @@ static void check_dma_buf(struct session *session)
 	result(!ret && !space_unmap(session, REACH_IOVA, 2 * MIB_2),
 	       "after it a new dma-buf is mapped", "%s", strerror(ret));
 	close(fd);
+	if (of_generation(session, "6"))
+		check_early_dma_buf(session);
 	ret = device_dma_buf(session, session->regs.index, 4096, &other);
 	result(ret == EINVAL, "the register region has no dma-buf", "%s", strerror(ret));
 }
