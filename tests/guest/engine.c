@@ -53,7 +53,7 @@ static u32 engine_copy(const struct device *d, u32 direction, u64 from, u64 to, 
 	return read32(e + STATUS);
 }
 
-static u64 msix_table(const struct device *d)
+u64 msix_table(const struct device *d)
 {
 	u32 table = read32(d->config + d->msix + 4);
 

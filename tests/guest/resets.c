@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* resets.c - resets of every kind while other CPUs store to device memory */
 #include "resets.h"
+#include "engine.h"
 #include "guest.h"
 
 #define DEVCTL      0x08u /* in the PCI Express capability */
@@ -116,6 +117,49 @@ static void cxl_reset(struct device *d)
 	check_equal("CXL reset is complete, without error", COMPLETE,
 		    status & (COMPLETE | RESET_ERROR));
 	restore_device(d);
+}
+
+#define MSIX_ENABLE 0x8000u
+#define MSIX_BITS   0xc000u
+
+/* What the guest has made of MSI-X does not survive. */
+static void reset_with_msix(struct device *d, void (*reset)(struct device *d), const char *what)
+{
+	u64 at = d->config + d->msix + 2;
+
+	say(what);
+	write16(at, (u16)(read16(at) | MSIX_ENABLE));
+	write32(msix_table(d), 0xfee00000);
+	write32(msix_table(d) + 8, VECTOR_BASE);
+	write32(msix_table(d) + 12, 0);
+	check_equal("MSI-X is on", MSIX_ENABLE, read16(at) & MSIX_BITS);
+	check_equal("vector 0 is not masked", 0, read32(msix_table(d) + 12));
+	reset(d);
+	check_equal("MSI-X is off", 0, read16(at) & MSIX_BITS);
+	check_equal("vector 0 has no address", 0, read32(msix_table(d)));
+	check_equal("and no data", 0, read32(msix_table(d) + 8));
+	check_equal("it is masked", 1, read32(msix_table(d) + 12));
+}
+
+void test_reset_msix(void)
+{
+	reset_with_msix(&devices[0], flr, "function-level reset");
+	reset_with_msix(&devices[0], bus_reset, "bus reset");
+}
+
+/* Nor does what it has made of the port, when the machine is reset. */
+void test_reset_port(void)
+{
+	const struct device *d = &devices[0];
+	u64 at = d->port + d->port_dvsec + PORT_CONTROL;
+
+	check_equal("port control at its reset value", 0, read16(at));
+	if (read64(BOOT_COUNT))
+		return;
+	write16(at, UNMASK_SBR);
+	check_equal("and written", UNMASK_SBR, read16(at));
+	write64(BOOT_COUNT, 1);
+	machine_reset();
 }
 
 static void storm_of(void (*reset)(struct device *d))

@@ -8,6 +8,8 @@ struct device;
 void flr(struct device *d);
 void bus_reset(struct device *d);
 
+void test_reset_msix(void);
+void test_reset_port(void);
 void test_storm_flr(void);
 void test_storm_bus(void);
 void test_storm_cxl(void);

@@ -41,6 +41,8 @@ check "policy guest: the guest programs both decoders" passed \
 check "copies with an interrupt each way" passed "$TWO" engine seed=c0ffee
 check "wrong commands end with their error" passed "$ONE" engine-errors memory=8000000
 check "masks and pending bits of MSI-X" passed "$ONE" masks
+check "MSI-X after resets of function and bus" passed "$ONE" reset-msix
+check "the port after a reset of the machine" passed "$ONE" reset-port
 for reset in flr bus cxl system; do
 	check "resets while two CPUs store: $reset" passed "$ONE --cpus 3" storm-$reset
 done

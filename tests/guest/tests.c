@@ -369,6 +369,8 @@ const struct test tests[] = {
 	{ "engine-errors", test_engine_errors },
 	{ "copies", test_copies },
 	{ "masks", test_masks },
+	{ "reset-msix", test_reset_msix },
+	{ "reset-port", test_reset_port },
 	{ "storm-flr", test_storm_flr },
 	{ "storm-bus", test_storm_bus },
 	{ "storm-cxl", test_storm_cxl },

@@ -235,6 +235,8 @@ if reason=$(have_kvm); then
 	check "rst3_cxl_resets_while_two_cpus_store" cxl_reset
 	check "prg1_resets_of_the_machine_while_two_cpus_store" storm storm-system
 	check "rst2_resets_by_the_control_socket_while_two_cpus_store" resets_from_outside
+	check "rst_msix_after_a_function_reset_and_a_bus_reset" passed reset-msix -- $ONE
+	check "rst_the_port_after_a_reset_of_the_machine" passed reset-port -- $ONE
 	check "rst_a_port_that_masks_bus_resets_passes_none_on" passed bus-masked -- $ONE
 	check "prg2_policy_guest_both_decoders_programmed_from_the_inside" decoder_of_the_guest
 	check "dma_copies_with_an_interrupt_each_way" passed engine seed=c0ffee -- $ONE

@@ -56,6 +56,7 @@ static void publish(struct map *map)
 
 static void map3_the_higher_priority_answers_in_any_order_of_adding(void **state)
 {
+	struct map_entry entry;
 	struct map map;
 
 	(void)state;
@@ -70,8 +71,14 @@ static void map3_the_higher_priority_answers_in_any_order_of_adding(void **state
 	assert_int_equal(read_at(&map, 0x3000), 0x202000);
 	assert_int_equal(read_at(&map, 0x5000), 0x105000);
 	assert_int_equal(read_at(&map, 0x8000), 0xffffffff);
-	/* An access over a border belongs to nobody. */
+	/* An access over a border belongs to nobody; the last byte is the range's. */
 	assert_int_equal(read_at(&map, 0x0ffe), 0xffffffff);
+	assert_int_equal(map_read(&map, &map.readers[0], 0x2ffe, 2), 0x0ffe);
+	assert_true(map_lookup(&map, &map.readers[0], 0x2fff, &entry));
+	assert_int_equal(entry.base, 0x2000);
+	assert_true(map_lookup(&map, &map.readers[0], 0x7fff, &entry));
+	assert_int_equal(entry.base, 0);
+	assert_false(map_lookup(&map, &map.readers[0], 0x8000, &entry));
 	map_finish(&map);
 }
 
