@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,7 +114,26 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void tell_people(const char *kind, const char *device, int code, const char *text)
+/* The lock is held. Standard error may be a pipe that nobody reads: that must not hold the machine. */
+static bool people_listen(struct events *events)
+{
+	struct pollfd people = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (events->untold && poll(&people, 1, 0) == 1) {
+		fprintf(stderr, "event: %" PRIu64 " are missing here: nobody took them\n",
+			events->untold);
+		events->untold = 0;
+	}
+	/* What can be written to at all has room for a line. */
+	if (poll(&people, 1, 0) == 1)
+		return true;
+	events->untold++;
+	return false;
+}
+
+/* The lock is held. */
+static void tell_people(struct events *events, const char *kind, const char *device, int code,
+			const char *text)
 {
 	char line[EVENTS_LINE_MAX];
 	int n = snprintf(line, sizeof(line), "event: %s%s%s%s%s%s%s\n", kind,
@@ -121,7 +141,7 @@ static void tell_people(const char *kind, const char *device, int code, const ch
 			 code ? strerror(-code) : "", text[0] ? " " : "", text);
 
 	/* One call, so that lines of two threads do not mix. */
-	if (n > 0)
+	if (n > 0 && people_listen(events))
 		fputs(line, stderr);
 }
 
@@ -160,8 +180,8 @@ void events_add(struct events *events, const char *kind, const char *device, int
 {
 	struct line line = { .n = 0 };
 
-	tell_people(kind, device, code, text);
 	pthread_mutex_lock(&events->lock);
+	tell_people(events, kind, device, code, text);
 	append(&line, "{\"event\":\"%s\",\"time_ms\":%" PRIu64, kind, now_ms());
 	if (device[0])
 		append_string(&line, "device", device);

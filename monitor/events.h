@@ -32,6 +32,7 @@ struct events {
 	char kept[EVENTS_KEPT];
 	size_t n_kept;
 	uint64_t lost;
+	uint64_t untold; /* lines that standard error had no room for */
 };
 
 /*

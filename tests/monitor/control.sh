@@ -7,6 +7,31 @@ set -eu
 F=$WORK/files
 S=$WORK/socket
 
+# Standard error is a pipe that nobody reads: the guest goes on, and events are kept elsewhere.
+nobody_reads_events() {
+	rm -f "$WORK/messages"
+	mkfifo "$WORK/messages"
+	exec 8<>"$WORK/messages"
+	# full but for less than a line
+	python3 -c 'import os
+os.set_blocking(8, False)
+try:
+	while True:
+		os.write(8, b"x" * 4096)
+except BlockingIOError:
+	pass
+os.set_blocking(8, True)'
+	rc=0
+	timeout 60 "$CXLVM" run --kernel "$F/guest" --memory 128M --append test=storm-system --cpus 3 \
+		--time-limit 50 --events "$F/unread" --device sim,size=256M >"$WORK/unread" 2>"$WORK/messages" \
+		</dev/null 8<&- || rc=$?
+	exec 8<&-
+	want_equal "exit status" 0 $rc
+	want_text "the guest" '^guest: passed' "$WORK/unread"
+	want_text "the events file" 'system-reset' "$F/unread"
+	rm "$F/unread"
+}
+
 # start - a machine whose guest waits for ever
 # shellcheck disable=SC2086 # devices is a list
 start() {
@@ -278,6 +303,7 @@ check "bad paths and words" bad_paths
 if reason=$(have_kvm); then
 	tap_cleanup='[ -s "$F/status" ] || kill "$(cat "$F/pid")" || :; rm -rf "$WORK"'
 	start
+	check "events_that_nobody_reads_do_not_hold_the_machine" nobody_reads_events
 	check "only this user may connect" only_this_user
 	check "status: memory is mapped" status_says_mapped
 	check "map: what the plan says" map_is_the_plans
