@@ -460,6 +460,8 @@ static struct bench_case cases[] = {
 	{ .name = "write_2cpus", .unit = "ns", .run = user_write, .argument = 1 },
 	{ .name = "bare_16_in_flight_1cpu", .unit = "ns", .run = bare_16 },
 	{ .name = "16_in_flight_1cpu", .unit = "ns", .run = raw_16 },
+	{ .name = "bare_16_in_flight_2cpus", .unit = "ns", .run = bare_16, .argument = 1 },
+	{ .name = "16_in_flight_2cpus", .unit = "ns", .run = raw_16, .argument = 1 },
 	{ .name = "memcpy_16M", .unit = "us", .run = plain_copy },
 	{ .name = "dma_copy_16M_1cpu", .unit = "us", .run = engine_copy },
 	{ .name = "dma_copy_16M_2cpus", .unit = "us", .run = engine_copy, .argument = 1 },
@@ -471,6 +473,8 @@ static const struct bench_ratio ratios[] = {
 	{ "read over bare, 2 cpus", "read_2cpus", "bare_read_2cpus", 1, 0, 0 },
 	{ "write over bare, 2 cpus", "write_2cpus", "bare_write_2cpus", 1, 0, 0 },
 	{ "16 in flight over bare, 1 cpu", "16_in_flight_1cpu", "bare_16_in_flight_1cpu", 1, 0, 0 },
+	{ "16 in flight over bare, 2 cpus", "16_in_flight_2cpus", "bare_16_in_flight_2cpus", 1, 0,
+	  0 },
 	{ "dma copy over memcpy, 1 cpu", "dma_copy_16M_1cpu", "memcpy_16M", 1, 0, 0 },
 	{ "dma copy over memcpy, 2 cpus", "dma_copy_16M_2cpus", "memcpy_16M", 1, 0, 0 },
 };

@@ -158,7 +158,8 @@ static int execute(struct cxlvm_server *server, struct vu_request *request)
 		ret = -EINVAL;
 	if (!ret)
 		ret = vu_command_version(server, request);
-	client->leaving = ret;
+	if (ret)
+		client->leaving = "it broke the rules of the protocol's first message";
 	return ret;
 }
 
@@ -203,7 +204,7 @@ static void answer(struct cxlvm_server *server, struct vu_message *message, uint
 static void take_reply(struct cxlvm_server *server, const struct vu_message *message)
 {
 	if (!server->client.agreed)
-		server->client.leaving = true;
+		server->client.leaving = "it sent an answer before it agreed on a version";
 	if (vu_dma_reply(&server->dma, message))
 		server->stats.errors++;
 }
@@ -240,7 +241,7 @@ static int take_messages(struct cxlvm_server *server, struct vu_channel *channel
 			answer(server, &message, room);
 		else
 			/* Commands of a client come on the main socket. */
-			client->leaving = true;
+			client->leaving = "it sent a command on the twin socket";
 		vu_message_close_fds(&message);
 	}
 }
@@ -340,8 +341,8 @@ bool vu_client_step(struct cxlvm_server *server, bool wait)
 
 	if (!reason && client->twin.fd >= 0)
 		reason = channel_step(server, &client->twin, left, false, &came);
-	if (!reason && client->leaving)
-		reason = "it broke the rules of the protocol's first message";
+	if (!reason)
+		reason = client->leaving;
 	if (reason)
 		vu_client_drop(server, reason);
 	return came;

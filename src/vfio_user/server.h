@@ -49,9 +49,10 @@ struct vu_client {
 	struct vu_channel twin; /* for commands of the server, if the client asked for it */
 	bool agreed;            /* on a version */
 	uint64_t deadline;      /* for that, of server_now */
-	bool leaving;           /* dropped as soon as the last answer is sent */
-	uint64_t spent;         /* on its messages in this step */
-	bool more;              /* of them are left for the next step */
+	const char
+		*leaving; /* why it is dropped as soon as the last answer is sent; NULL: it stays */
+	uint64_t spent;   /* on its messages in this step */
+	bool more;        /* of them are left for the next step */
 	struct vu_capabilities caps;
 };
 

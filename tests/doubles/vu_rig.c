@@ -50,6 +50,8 @@ static void on_event(void *owner, enum cxlvm_server_event event, const char *tex
 	rig->left += event == CXLVM_SERVER_CLIENT_LEFT;
 	rig->refused += event == CXLVM_SERVER_CLIENT_REFUSED;
 	snprintf(rig->text, sizeof(rig->text), "%s", text);
+	if (event == CXLVM_SERVER_CLIENT_REFUSED)
+		snprintf(rig->refusal, sizeof(rig->refusal), "%s", text);
 }
 
 void rig_init(struct rig *rig)

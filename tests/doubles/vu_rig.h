@@ -37,7 +37,8 @@ struct rig {
 	uint16_t id;
 	/* What the server told. */
 	unsigned int came, left, refused;
-	char text[256];
+	char text[256];    /* of the last event */
+	char refusal[256]; /* of the last refusal */
 	/* The last answer. */
 	uint8_t head[16];
 	uint8_t reply[(1 << 20) + 64];

@@ -159,6 +159,50 @@ large_bar() {
 	passed registers devices=1 ras=1
 }
 
+# reset_of_machine WANTED-EVENT - and what is said about the device then
+reset_of_machine() {
+	: >"$WORK/heard"
+	before=$(wc -l <"$WORK/err")
+	"$CXLVM" ctl "$WORK/machine" reset >"$WORK/answer" 2>&1 || cat "$WORK/answer"
+	for _ in $(seq 200); do
+		tail -n "+$((before + 1))" "$WORK/err" | grep '^event:' >"$WORK/heard" || :
+		! grep -qE "$1" "$WORK/heard" || return 0
+		sleep 0.05
+	done
+	cat "$WORK/heard" "$WORK/server"
+	fail "no event $1"
+}
+
+resets_done() {
+	"$CXLVM" ctl --json "$WORK/device" stats | jq .resets
+}
+
+# Faults that the server is told to show: the machine says so, goes on, and has the device again.
+faults_on_request() {
+	stop_server
+	serve --control "$WORK/device"
+	"$CXLVM" run --kernel "$F/guest" --memory 128M --append test=forever --time-limit 100 \
+		--control "$WORK/machine" --device "user:$SOCKET" >"$WORK/out" 2>"$WORK/err" </dev/null &
+	pid=$!
+	await '^guest: waiting' "$WORK/out"
+	"$CXLVM" ctl "$WORK/device" memory-ready off
+	reset_of_machine 'reset-failed device=user0.*media'
+	"$CXLVM" ctl "$WORK/device" memory-ready on
+	reset_of_machine 'memory-available device=user0'
+	"$CXLVM" ctl "$WORK/device" fail-resets 1
+	resets=$(resets_done)
+	reset_of_machine 'reset-failed device=user0'
+	want_equal "resets that were done" "$resets" "$(resets_done)"
+	reset_of_machine 'memory-available device=user0'
+	kill -0 $pid || fail "the machine is gone"
+	want_equal "resets that were done" $((resets + 1)) "$(resets_done)"
+	"$CXLVM" ctl "$WORK/machine" stop
+	rc=0
+	wait $pid || rc=$?
+	want_equal "exit status" 0 "$rc"
+	no_complaint
+}
+
 terminates_cleanly() {
 	stop_server
 	serve
@@ -183,6 +227,7 @@ if reason=$(have_kvm); then
 	check "vu6_a_killed_server_is_an_event_and_the_guest_lives" server_killed
 	check "vu6_a_server_killed_and_started_anew_under_load" restarted_under_load
 	check "vu_memory_as_a_bar_above_4_gib" large_bar
+	check "vu_memory_that_is_not_ready_and_resets_that_fail" faults_on_request
 	check "vu_the_server_ends_with_status_0_and_takes_its_socket_along" terminates_cleanly
 else
 	skip "guests on devices of a server" "$reason"

@@ -642,6 +642,51 @@ static void vu6_who_polls_does_not_spin_while_another_connects(void **state)
 
 #define CLIENT_TEST(f) cmocka_unit_test_setup_teardown(f, client_setup, client_teardown)
 
+/* A server that asks and takes its time: all of it is one call's, however short each wait is. */
+static void client6_a_slow_asker_is_bounded(void **state)
+{
+	enum { PAGES = 16, REQUESTS = 40, ROUNDS = 12 };
+	static uint8_t ram[PAGES * 4096], flood[32 * REQUESTS];
+	const struct cxlvm_dma_range range = {
+		.base = { 0x100000 },
+		.size = sizeof(ram),
+		.address = ram,
+		.fd = -1,
+		.writable = true,
+	};
+	struct client *client = *state;
+	uint8_t bytes[4];
+
+	for (unsigned int i = 0; i < REQUESTS; i++) {
+		flood[32 * i + 2] = US_DMA_READ;
+		flood[32 * i + 4] = 32;
+		/* all of it: 64 KiB from 0x100000 */
+		flood[32 * i + 18] = 0x10;
+		flood[32 * i + 26] = 1;
+	}
+	for (unsigned int way = 0; way < 2; way++) {
+		client_open_well(client);
+		assert_int_equal(client->transport.transport->dma_map(client->transport.device,
+								      &range, NULL),
+				 0);
+		/* more than there is room for; or one after the other; each much sooner than 400 ms */
+		for (unsigned int i = 0; i < (way == 1 ? ROUNDS : 1); i++)
+			user_server_rule(&client->server,
+					 &(struct us_rule){ .command = US_READ,
+							    .nth = 1,
+							    .action = US_ASK,
+							    .a = way == 1 ? 32 : sizeof(flood),
+							    .b = way == 1 ? 1 : REQUESTS,
+							    .c = way == 1 ? 100 : 50,
+							    .bytes = flood });
+		/* and then the answer, 1.2 or 2 s later: too late */
+		assert_int_equal(client_read(client, 7, 0, bytes, 4), -ENODEV);
+		assert_true(client_is_lost(client));
+		client_close(client);
+		user_server_no_rules(&client->server);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -654,6 +699,7 @@ int main(void)
 		CLIENT_TEST(client6_a_server_that_never_reads_is_given_up),
 		CLIENT_TEST(client10_requests_are_served_when_idle),
 		CLIENT_TEST(client10_largest_requests),
+		CLIENT_TEST(client6_a_slow_asker_is_bounded),
 		CLIENT_TEST(client8_data_is_cut_to_the_servers_limit),
 		CLIENT_TEST(client8_eventfds_go_in_runs),
 		CLIENT_TEST(client8_bad_vectors_are_refused),

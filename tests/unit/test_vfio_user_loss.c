@@ -237,6 +237,7 @@ static void vu6_reset_connects_again(void **state)
 	struct loss *loss = *state;
 	struct vm *vm = start(loss);
 	char *address = memory(vm);
+	unsigned int resets;
 
 	for (unsigned int i = 0; i < 3; i++) {
 		user_server_kill(&loss->client.server);
@@ -244,7 +245,10 @@ static void vu6_reset_connects_again(void **state)
 		user_server_start(&loss->client.server);
 		assert_int_equal(vm_recheck(vm, 0), 0);
 		assert_dark(vm);
+		resets = user_server_count(&loss->client.server, US_RESET);
 		assert_int_equal(reset(loss, NULL), 0);
+		/* Of the new server too, which may have been another client's before. */
+		assert_int_equal(user_server_count(&loss->client.server, US_RESET), resets + 1);
 		vm_check_running(vm);
 		assert_same_memory(loss, address);
 		assert_int_not_equal(relayed(vm), UINT32_MAX);

@@ -8,9 +8,11 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fake.h"
@@ -30,12 +32,58 @@ struct pair {
 	struct cxlvm_transport user;
 	uint8_t *ram;
 	int ram_fd;
+	bool linger; /* the server goes on while messages follow each other */
 };
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* A timer for this thread alone, which gets it out of linger's receive. */
+static timer_t start_timer(void)
+{
+	const struct itimerspec period = { { .tv_nsec = 5000000 }, { .tv_nsec = 5000000 } };
+	const struct sigaction action = { .sa_handler = on_alarm };
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
+	timer_t timer;
+
+	event._sigev_un._tid = gettid();
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+	assert_int_equal(timer_settime(timer, 0, &period, NULL), 0);
+	return timer;
+}
+
+/* The same by cxlvm_server_linger: waits inside of it while messages follow each other. */
+static void *serve_lingering(void *opaque)
+{
+	struct pair *pair = opaque;
+	timer_t timer = start_timer();
+	bool came = false;
+
+	for (;;) {
+		struct pollfd fds[2] = {
+			{ .fd = pair->stop[0], .events = POLLIN },
+			{ .fd = cxlvm_server_fd(pair->server), .events = POLLIN },
+		};
+		int ms = came ? cxlvm_server_linger(pair->server) : cxlvm_server_step(pair->server);
+		int n = poll(fds, 2, ms);
+
+		came = n > 0 && fds[1].revents;
+		if (n > 0 && fds[0].revents)
+			break;
+	}
+	timer_delete(timer);
+	return NULL;
+}
 
 static void *serve(void *opaque)
 {
 	struct pair *pair = opaque;
 
+	if (pair->linger)
+		return serve_lingering(pair);
 	for (;;) {
 		struct pollfd fds[2] = {
 			{ .fd = pair->stop[0], .events = POLLIN },
@@ -70,12 +118,13 @@ static void stop(struct pair *pair)
 	close(pair->stop[1]);
 }
 
-static int setup(void **state)
+static int setup_with(void **state, bool linger)
 {
 	struct pair *pair = calloc(1, sizeof(*pair));
 	struct cxlvm_user_config config = { .size = sizeof(config), .path = pair->path };
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
 
+	pair->linger = linger;
 	snprintf(pair->path, sizeof(pair->path), "/tmp/cxlvm-pair-%d", getpid());
 	start(pair);
 	if (cxlvm_user_open(&config, &pair->user, &err))
@@ -86,6 +135,16 @@ static int setup(void **state)
 	assert_true(pair->ram != MAP_FAILED);
 	*state = pair;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, false);
+}
+
+static int setup_linger(void **state)
+{
+	return setup_with(state, true);
 }
 
 static int teardown(void **state)
@@ -278,7 +337,13 @@ static void pair_reset_and_a_new_server(void **state)
 	copies(pair, true);
 }
 
-#define PAIR_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+/* Once with a server that steps, once with one that lingers. */
+#define PAIR_TEST(f)                                                               \
+	cmocka_unit_test_setup_teardown(f, setup, teardown),                       \
+	{                                                                          \
+		.name = #f "[linger]", .test_func = f, .setup_func = setup_linger, \
+		.teardown_func = teardown,                                         \
+	}
 
 int main(void)
 {

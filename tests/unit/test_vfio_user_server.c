@@ -146,6 +146,24 @@ static void vu_server4_honours_no_reply(void **state)
 	rig_send(rig.fd, bytes, n, NULL, 0);
 	assert_true(rig_receive(&rig, rig.fd));
 	assert_int_equal(rig_get(rig.head + 8, 4), 1);
+	rig_leave(&rig);
+	/* VERSION is answered, whatever it wants: without its answer nobody knows what was agreed on. */
+	rig.fd = rig_connect(&rig);
+	n = rig_message(&rig, bytes, RIG_VERSION, 0x10, "\0\0\0\0", 4);
+	rig_send(rig.fd, bytes, n, NULL, 0);
+	assert_true(rig_receive(&rig, rig.fd));
+	assert_int_equal(rig_get(rig.head + 8, 4), 1);
+	assert_memory_equal(rig.reply, "\0\0\0\0", 4);
+	rig_finish(&rig);
+}
+
+/* Device Serial Number capability: header 3, version 1, then the number, low half first. */
+static void vu_server_serial_number_is_read_back(void **state)
+{
+	(void)state;
+	rig_start(&rig);
+	assert_int_equal(rig_read(&rig, 7, 0x100, 4) & 0xfffff, 0x10003);
+	assert_int_equal(rig_read(&rig, 7, 0x104, 8), 0x1122334455667788);
 	rig_finish(&rig);
 }
 
@@ -211,6 +229,10 @@ static void vu_server5_refuses_other_versions_with_a_reason(void **state)
 	assert_int_equal(rig_get(rig.head + 12, 4), EINVAL);
 	assert_true(rig_is_closed(&rig, rig.fd));
 	assert_int_equal(rig.refused, 1);
+	/* both versions, and what to do */
+	assert_non_null(strstr(rig.refusal, "1.3"));
+	assert_non_null(strstr(rig.refusal, "0.0"));
+	assert_non_null(strstr(rig.refusal, "use a client of major version 0"));
 	rig_leave(&rig);
 	/* A later minor version is answered with ours. */
 	rig.fd = rig_connect(&rig);
@@ -608,6 +630,7 @@ int main(void)
 		cmocka_unit_test(vu_server3_answers_content_errors_with_a_bare_header),
 		cmocka_unit_test(vu_server17_refuses_unknown_commands_and_goes_on),
 		cmocka_unit_test(vu_server4_honours_no_reply),
+		cmocka_unit_test(vu_server_serial_number_is_read_back),
 		cmocka_unit_test(vu_server5_wants_version_first_and_once),
 		cmocka_unit_test(vu_server5_version_reply_fits_a_qemu_client),
 		cmocka_unit_test(vu_server5_refuses_other_versions_with_a_reason),

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -14,9 +15,9 @@
 #include "vu_rig.h"
 
 /* The copy engine, from docs/device.md: region 2. */
-enum { DIRECTION = 0x08, SOURCE = 0x10, DESTINATION = 0x18, LENGTH = 0x20 };
+enum { DIRECTION = 0x08, VECTOR = 0x0c, SOURCE = 0x10, DESTINATION = 0x18, LENGTH = 0x20 };
 enum { DOORBELL = 0x24, STATUS = 0x28, BYTES = 0x2c };
-enum { TO_DEVICE, FROM_DEVICE };
+enum { TO_DEVICE, FROM_DEVICE, WITH_INTERRUPT = 0x100 };
 enum { DONE = 2, FAILED = 4, DMA_FAILED = 7 };
 
 #define READ_WRITE 3u
@@ -393,6 +394,70 @@ static void vu_server_refuses_a_second_client_beside_a_flood(void **state)
 	rig_finish(&rig);
 }
 
+/* A command of the client where only answers belong: dropped, with that reason. */
+static void vu_server_drops_who_commands_on_the_twin_socket(void **state)
+{
+	uint8_t bytes[16];
+	size_t n;
+	int twin;
+
+	(void)state;
+	rig_init(&rig);
+	rig_agree(&rig, "{\"capabilities\":{\"twin_socket\":{\"supported\":true}}}");
+	twin = dup(rig.reply_fds[0]);
+	n = rig_message(&rig, bytes, RIG_RESET, 0, NULL, 0);
+	rig_send(twin, bytes, n, NULL, 0);
+	assert_true(rig_is_closed(&rig, rig.fd));
+	assert_int_equal(rig.left, 1);
+	assert_non_null(strstr(rig.text, "command on the twin socket"));
+	close(twin);
+	rig_finish(&rig);
+}
+
+/* Each counter counts what its name says, once. */
+static void vu_server_statistics_count(void **state)
+{
+	struct cxlvm_server_stats stats;
+	eventfd_t count;
+	int event, ram, second;
+
+	(void)state;
+	start();
+	ram = memfd_create("ram", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(ram, RAM_SIZE), 0);
+	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(rig_map(&rig, READ_WRITE, 0, RAM_BASE, RAM_SIZE, ram), 0);
+	assert_int_equal(rig_set_irqs(&rig, 0x24, 2, 0, 1, &event, 1), 0);
+	rig_write(&rig, 2, VECTOR, 4, 0);
+	/* two copies that work, one of memory that is not mapped; each ends with an interrupt */
+	copy(TO_DEVICE | WITH_INTERRUPT, RAM_BASE, 0, 16);
+	copy(FROM_DEVICE | WITH_INTERRUPT, 0, RAM_BASE, 24);
+	copy(TO_DEVICE | WITH_INTERRUPT, RAM_BASE + RAM_SIZE, 0, 16);
+	second = rig_connect(&rig);
+	rig_settle(&rig);
+	close(second);
+	assert_int_equal(rig_call(&rig, RIG_RESET, NULL, 0), 0);
+	assert_int_equal(rig_call(&rig, RIG_RESET, NULL, 0), 0);
+	assert_int_equal(rig_try_read(&rig, 99, 0, 4), EINVAL);
+	cxlvm_server_get_stats(rig.server, &stats, sizeof(stats));
+	assert_int_equal(stats.clients, 1);
+	assert_int_equal(stats.refused, 1);
+	assert_int_equal(stats.resets, 2);
+	assert_int_equal(stats.errors, 1);
+	assert_int_equal(stats.interrupts, 3);
+	assert_int_equal(eventfd_read(event, &count), 0);
+	assert_int_equal(count, 3);
+	assert_int_equal(stats.dma_read, 16);
+	assert_int_equal(stats.dma_written, 24);
+	assert_int_equal(stats.dma_failed, 1);
+	assert_int_equal(stats.dma_messages, 0);
+	assert_int_equal(stats.dma_ranges, 1);
+	assert_true(stats.connected);
+	close(event);
+	close(ram);
+	rig_finish(&rig);
+}
+
 static time_t ahead_s;
 
 /* The library's, too. */
@@ -605,6 +670,8 @@ int main(void)
 		cmocka_unit_test(vu_server_asks_no_file_system_about_a_clients_file),
 		cmocka_unit_test(vu_server_writes_in_place_whatever_flags_a_file_has),
 		cmocka_unit_test(vu_server_refuses_a_second_client_beside_a_flood),
+		cmocka_unit_test(vu_server_drops_who_commands_on_the_twin_socket),
+		cmocka_unit_test(vu_server_statistics_count),
 		cmocka_unit_test(vu_server_drops_who_does_not_agree_in_time),
 	};
 

@@ -447,9 +447,13 @@ static int negotiate(struct connection *conn, struct cxlvm_error *err)
 		return check_version(conn, &version, err);
 	if (ret == -ENODEV && conn->lost)
 		ret = conn->why.code;
-	cxlvm_error_set(err, ret, "on version %u.%u: %s", VU_MAJOR, VU_MINOR,
+	cxlvm_error_set(err, ret, "on version %u.%u: %s%s", VU_MAJOR, VU_MINOR,
+			conn->lost || ret == -EPROTO ? "" : "the server refuses it: ",
 			conn->lost ? conn->why.message : strerror(-ret));
-	if (conn->lost)
+	if (ret == -EPROTO)
+		cxlvm_error_hint(err, "is this the socket of a vfio-user server, such as cxlvm "
+				      "device --socket?");
+	else if (conn->lost)
 		cxlvm_error_hint(err, "if the server has another client, end that one first");
 	else
 		cxlvm_error_hint(err, "use a server of version %u.x of the protocol", VU_MAJOR);
