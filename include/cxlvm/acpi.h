@@ -100,6 +100,8 @@ struct cxlvm_acpi_bridge {
 	uint16_t segment;  /* _SEG */
 	uint8_t bus_first; /* also _BBN */
 	uint8_t bus_last;
+	bool has_domain; /* the machine has an SRAT, and the bridge is in a proximity domain of it... */
+	uint32_t domain;         /* ...this one, as _PXM */
 	struct cxlvm_gpa mmio32; /* window below 4 GiB, size 0: none */
 	uint64_t mmio32_size;
 	struct cxlvm_gpa mmio64; /* prefetchable window above 4 GiB, size 0: none */

@@ -41,14 +41,16 @@ static void add_ecam(struct cxlvm_aml *aml, const struct vm *vm)
 	cxlvm_aml_end(aml, device);
 }
 
-static int add_bridge(struct cxlvm_aml *aml, const struct pci_host_bridge *bridge,
-		      struct cxlvm_error *err)
+static int add_bridge(struct cxlvm_aml *aml, const struct vm *vm,
+		      const struct pci_host_bridge *bridge, struct cxlvm_error *err)
 {
 	struct cxlvm_acpi_bridge description = {
 		.cxl = bridge->cxl != NULL,
 		.uid = bridge->uid,
 		.bus_first = bridge->bus_first,
 		.bus_last = bridge->bus_last,
+		/* near the CPUs and RAM, which are in domain 0 */
+		.has_domain = vm->config->numa,
 		.mmio32 = bridge->mmio32,
 		.mmio32_size = bridge->mmio32_size,
 		.mmio64 = bridge->mmio64,
@@ -76,7 +78,7 @@ size_t acpi_dsdt(void *buf, size_t len, const struct vm *vm, struct cxlvm_error 
 	add_serial(&aml);
 	add_ecam(&aml, vm);
 	for (unsigned int i = 0; i < vm->n_bridges; i++) {
-		if (add_bridge(&aml, &vm->bridges[i], err))
+		if (add_bridge(&aml, vm, &vm->bridges[i], err))
 			return 0;
 	}
 	if (vm->n_devices)

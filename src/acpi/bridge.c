@@ -190,6 +190,8 @@ int cxlvm_acpi_bridge(struct cxlvm_aml *aml, const struct cxlvm_acpi_bridge *bri
 	cxlvm_aml_name_integer(aml, "_UID", bridge->uid);
 	cxlvm_aml_name_integer(aml, "_SEG", bridge->segment);
 	cxlvm_aml_name_integer(aml, "_BBN", bridge->bus_first);
+	if (bridge->has_domain)
+		cxlvm_aml_name_integer(aml, "_PXM", bridge->domain);
 	res = cxlvm_aml_resources_begin(aml);
 	cxlvm_aml_bus_numbers(aml, bridge->bus_first, bridge->bus_last);
 	if (bridge->mmio32_size)

@@ -11,7 +11,7 @@ SECOND_PAGES=131072
 # seconds until a guest counts as hung; five times its time on a quiet machine, at least 60
 BOOT_LIMIT=90
 REGION_LIMIT=400
-TRIALS_LIMIT=900
+TRIALS_LIMIT=600
 # of the guest that tries things
 TRIALS_OPTIONS='--memory 512M --cpus 2 --numa'
 # of the demo's guest

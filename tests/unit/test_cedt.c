@@ -178,6 +178,8 @@ static void aml_measures_and_never_writes_past_the_end(void **state)
 						  .uid = 12,
 						  .bus_first = 16,
 						  .bus_last = 23,
+						  .has_domain = true,
+						  .domain = 3,
 						  .mmio32 = { 0xc0000000 },
 						  .mmio32_size = 0x1000000,
 						  .mmio64 = { 0x4000000000 },
@@ -206,6 +208,7 @@ static void aml_measures_and_never_writes_past_the_end(void **state)
 	assert_non_null(memmem(buf, whole, "ACPI0016", 9));
 	assert_non_null(memmem(buf, whole, "\x0c\x41\xd0\x0a\x03", 5));
 	assert_non_null(memmem(buf, whole, "\x08_UID\x0a\x0c", 7));
+	assert_non_null(memmem(buf, whole, "\x08_PXM\x0a\x03", 7));
 }
 
 static void aml_bridge_refuses_windows_on_the_wrong_side(void **state)
