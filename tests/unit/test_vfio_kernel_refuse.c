@@ -276,7 +276,7 @@ static void fail_call(unsigned int n, int code)
 /* Call n is refused: of file, with the way to the right. */
 static void refuse_permission(unsigned int n, const char *file, const char *cure)
 {
-	char message[256], hint[256], path[128], user[32], group[32];
+	char message[512], hint[512], path[128], user[32], group[32];
 	const struct passwd *passwd;
 	const struct group *entry;
 	struct stat st;
