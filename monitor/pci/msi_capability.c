@@ -52,7 +52,7 @@ int pci_msi_init(struct device *device, uint32_t at, struct cxlvm_error *err)
 		return cxlvm_error_set(err, code, "%s: cannot read its MSI capability at 0x%x: %s",
 				       device->name, at, strerror(-code));
 	control = (uint16_t)load_le(bytes, sizeof(bytes));
-	code_of_n = (control & PCI_MSI_FLAGS_QMASK) >> 1;
+	code_of_n = (unsigned int)(control & PCI_MSI_FLAGS_QMASK) >> 1;
 	msi->size = layout_of(control).size;
 	if (code_of_n > 5 || at + msi->size > PCI_CFG_SPACE_SIZE) {
 		cxlvm_error_set(
