@@ -22,10 +22,6 @@
 static struct {
 	struct serial serial;
 	struct console console;
-	union {
-		struct kvm_coalesced_mmio_ring ring;
-		uint8_t page[PAGE];
-	} shared;
 
 	/* The console. */
 	char said[4096];
@@ -42,6 +38,11 @@ static struct {
 	unsigned int n_edges;
 
 	uint64_t ms;
+
+	union {
+		struct kvm_coalesced_mmio_ring ring;
+		uint8_t page[PAGE];
+	} shared;
 } rig;
 
 /* Names that the linker gives: NOLINTBEGIN(bugprone-reserved-identifier) */
