@@ -6,185 +6,23 @@
  * are those of 32 devices. Devices are software devices in this process: the time of their calls is
  * in the transactions, that of a kernel is not.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
 #include "fleet.h"
-#include "map.h"
+#include "scene.h"
 
 #define MIB(n) ((uint64_t)(n) << 20)
 #define GIB(n) ((uint64_t)(n) << 30)
 
-#define ACCESSES  200000u
-#define ADDRESSES 1024u /* a power of two */
-#define BAR_STEP  ((uint64_t)1 << 20)
-#define BARS_AT   0xc0000000ull
-
-/* What a host has around a span: its device's lock, for writes. */
-struct trapped {
-	struct fleet_device *device;
-	struct cxlvm_bar_range where;
-	pthread_mutex_t lock;
-};
-
-/* Devices behind a table of trapped ranges, and register addresses in no order. */
-struct scene {
-	struct fleet fleet;
-	struct map map;
-	struct trapped trapped[2 * FLEET_MAX];
-	unsigned int n;
-	uint64_t addresses[ADDRESSES]; /* of decoder 0 control */
-};
+#define ACCESSES 200000u
 
 struct context {
 	struct scene spans1, spans8, spans64;
 	volatile uint64_t word;
 };
-
-static uint64_t span_read(void *opaque, uint64_t offset, unsigned int length)
-{
-	const struct trapped *span = opaque;
-
-	return cxlvm_endpoint_reg_read(span->device->endpoint, span->where.bar,
-				       span->where.offset + offset, length);
-}
-
-static void span_write(void *opaque, uint64_t offset, unsigned int length, uint64_t value)
-{
-	struct trapped *span = opaque;
-
-	pthread_mutex_lock(&span->lock);
-	cxlvm_endpoint_reg_write(span->device->endpoint, span->where.bar,
-				 span->where.offset + offset, length, value);
-	pthread_mutex_unlock(&span->lock);
-}
-
-static const struct map_ops span_ops = { .read = span_read, .write = span_write };
-
-static void trap(struct scene *scene, unsigned int i)
-{
-	struct fleet_device *device = &scene->fleet.devices[i];
-	struct cxlvm_bar_range spans[2];
-	size_t n = cxlvm_endpoint_spans(device->endpoint, spans, 2);
-
-	for (size_t s = 0; s < n && s < 2; s++) {
-		struct trapped *span = &scene->trapped[scene->n++];
-		struct map_range range = {
-			.base = { BARS_AT + i * BAR_STEP + spans[s].offset },
-			.size = spans[s].size,
-			.priority = MAP_PRIORITY_BAR_SPAN,
-			.enabled = true,
-			.ops = &span_ops,
-			.opaque = span,
-		};
-
-		span->device = device;
-		span->where = spans[s];
-		pthread_mutex_init(&span->lock, NULL);
-		map_add(&scene->map, &range);
-	}
-}
-
-static void scene_open(struct scene *scene, unsigned int n, bool split)
-{
-	struct cxlvm_error err = CXLVM_ERROR_INIT;
-	uint32_t state = 1;
-
-	fleet_open(&scene->fleet, n, 5, MIB(256));
-	fleet_plan(&scene->fleet, split);
-	fleet_done(&scene->fleet);
-	if (map_init(&scene->map, 2 * n, 2, &err)) {
-		fprintf(stderr, "bench: %s\n", err.message);
-		exit(1);
-	}
-	for (unsigned int i = 0; i < n; i++)
-		trap(scene, i);
-	map_begin(&scene->map);
-	map_commit(&scene->map);
-	for (unsigned int i = 0; i < ADDRESSES; i++) {
-		unsigned int device;
-
-		state = state * 1664525 + 1013904223;
-		device = (state >> 16) % n;
-		scene->addresses[i] =
-			BARS_AT + device * BAR_STEP + scene->fleet.devices[device].hdm + 0x20;
-	}
-}
-
-static void scene_close(struct scene *scene)
-{
-	map_finish(&scene->map);
-	fleet_unplan(&scene->fleet);
-	fleet_close(&scene->fleet);
-}
-
-/* Every case on registers: a loop over addresses, in one thread or two at once. */
-
-enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_LOOKUP };
-
-struct loop {
-	struct scene *scene;
-	enum access access;
-	unsigned int cpu;
-	pthread_barrier_t *barrier;
-	uint64_t begin, end;
-};
-
-static void *run_loop(void *opaque)
-{
-	struct loop *loop = opaque;
-	const struct scene *scene = loop->scene;
-	struct map_reader *reader = &scene->map.readers[loop->cpu & 1];
-	struct map_entry entry;
-	uint64_t sum = 0;
-
-	bench_pin(loop->cpu);
-	pthread_barrier_wait(loop->barrier);
-	loop->begin = bench_now();
-	for (unsigned int i = 0; i < ACCESSES; i++) {
-		uint64_t at = scene->addresses[(i + 512 * loop->cpu) & (ADDRESSES - 1)];
-
-		if (loop->access == ACCESS_READ)
-			sum += map_read(&scene->map, reader, at, 4);
-		else if (loop->access == ACCESS_WRITE)
-			map_write(&scene->map, reader, at - 0x10, 4, i);
-		else
-			sum += map_lookup(&scene->map, reader, at, &entry) + entry.first;
-	}
-	loop->end = bench_now();
-	bench_use(sum);
-	return NULL;
-}
-
-/* ns per access of each thread, from the first that starts to the last that ends */
-static double run_threads(struct scene *scene, enum access access, unsigned int n_threads)
-{
-	struct loop loops[2];
-	pthread_t threads[2];
-	pthread_barrier_t barrier;
-	uint64_t begin = UINT64_MAX, end = 0;
-
-	pthread_barrier_init(&barrier, NULL, n_threads);
-	for (unsigned int i = 0; i < n_threads; i++) {
-		loops[i] = (struct loop){
-			.scene = scene, .access = access, .cpu = i, .barrier = &barrier
-		};
-		if (pthread_create(&threads[i], NULL, run_loop, &loops[i])) {
-			fprintf(stderr, "bench: no thread\n");
-			exit(1);
-		}
-	}
-	for (unsigned int i = 0; i < n_threads; i++) {
-		pthread_join(threads[i], NULL);
-		begin = loops[i].begin < begin ? loops[i].begin : begin;
-		end = loops[i].end > end ? loops[i].end : end;
-	}
-	pthread_barrier_destroy(&barrier);
-	return (double)(end - begin) / ACCESSES;
-}
 
 static struct scene *scene_of(struct context *context, unsigned int spans)
 {
@@ -193,27 +31,27 @@ static struct scene *scene_of(struct context *context, unsigned int spans)
 
 static double read_1(void *context, unsigned int spans)
 {
-	return run_threads(scene_of(context, spans), ACCESS_READ, 1);
+	return scene_run(scene_of(context, spans), ACCESS_READ, 1);
 }
 
 static double read_2(void *context, unsigned int spans)
 {
-	return run_threads(scene_of(context, spans), ACCESS_READ, 2);
+	return scene_run(scene_of(context, spans), ACCESS_READ, 2);
 }
 
 static double write_1(void *context, unsigned int spans)
 {
-	return run_threads(scene_of(context, spans), ACCESS_WRITE, 1);
+	return scene_run(scene_of(context, spans), ACCESS_WRITE, 1);
 }
 
 static double write_2(void *context, unsigned int spans)
 {
-	return run_threads(scene_of(context, spans), ACCESS_WRITE, 2);
+	return scene_run(scene_of(context, spans), ACCESS_WRITE, 2);
 }
 
 static double lookup(void *context, unsigned int spans)
 {
-	return run_threads(scene_of(context, spans), ACCESS_LOOKUP, 1);
+	return scene_run(scene_of(context, spans), ACCESS_LOOKUP, 1);
 }
 
 /* The baseline: an indirect call and a load from memory. */

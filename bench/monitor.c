@@ -17,6 +17,7 @@
 
 #include "../tests/guest/loads.h"
 #include "bench.h"
+#include "scene.h"
 
 #define GUEST       "/tmp/cxlvm-bench-guest"
 #define ACCESSES    20000
@@ -285,6 +286,20 @@ static double host_loads(void *context, unsigned int argument)
 	return (double)LOADS * (double)SIZE / (double)(end - begin);
 }
 
+/* Opened for each pass: the processes that are started meanwhile are to be copies of a small one. */
+static double lookups(void *context, unsigned int readers)
+{
+	static struct scene scene;
+	double time;
+
+	(void)context;
+	memset(&scene, 0, sizeof(scene));
+	scene_open(&scene, 32, true);
+	time = scene_run(&scene, ACCESS_LOOKUP, readers);
+	scene_close(&scene);
+	return time;
+}
+
 /* From the command to the answer, which comes when the guest runs again. */
 static double reset(void *opaque, unsigned int argument)
 {
@@ -327,6 +342,15 @@ int main(int argc, char **argv)
 		{ .name = "resident memory", .unit = "KiB", .run = resident, .at_most = 3072 },
 		{ .name = "trapped register read", .unit = "ns", .run = register_reads },
 		{ .name = "empty exit", .unit = "ns", .run = empty_exits },
+		{ .name = "look-up, 64 regions",
+		  .unit = "ns",
+		  .run = lookups,
+		  .argument = 1,
+		  .at_most = 50 },
+		{ .name = "look-up, 64 regions, each of 2 readers",
+		  .unit = "ns",
+		  .run = lookups,
+		  .argument = 2 },
 		{ .name = "reset to running", .unit = "us", .run = reset },
 		{ .name = "loads from device memory, guest", .unit = "GB/s", .run = guest_loads },
 		{ .name = "loads from device memory, host", .unit = "GB/s", .run = host_loads },
@@ -337,6 +361,11 @@ int main(int argc, char **argv)
 		  .under = "empty exit",
 		  .factor = 1,
 		  .at_most = 1.2 },
+		{ .name = "look-up, 2 readers over 1",
+		  .over = "look-up, 64 regions",
+		  .under = "look-up, 64 regions, each of 2 readers",
+		  .factor = 2,
+		  .at_least = 1.8 },
 		{ .name = "loads, guest over host",
 		  .over = "loads from device memory, guest",
 		  .under = "loads from device memory, host",
@@ -356,7 +385,7 @@ int main(int argc, char **argv)
 			"initramfs of\nthe size of a distribution's kernel and a small initramfs.\n"
 			"Loads are of 8 bytes, from a file of tmpfs, the same instructions on both sides, in "
 			"ring 3, which\na software KVM does not emulate; per CPU time of the process.\nResident memory is that besides guest RAM and device memory. "
-			"The lookup alone: ./dev bench engine.\n",
+			"Look-ups are in the table of trapped ranges, of 32 devices with 2 each.\n",
 	};
 	ssize_t n = readlink("/proc/self/exe", context.cxlvm, sizeof(context.cxlvm) - 32);
 	char *folder;
