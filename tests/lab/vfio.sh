@@ -149,7 +149,7 @@ check "not bound: the command of the hint binds it" want_text "driver" 'drivers/
 check "memlock too low: the number that is needed, and the command" refused memlock \
 	'locked memory: 262144 KiB are needed for DMA, the limit is 64 KiB' 'ulimit -l 263168'
 check "no permission: the file and its group" refused permission \
-	'no permission to open /dev/vfio/[0-9]* \(IOMMU group [0-9]*\), which is of user 0, group 0' \
+	'no permission to open /dev/vfio/[0-9]* \(IOMMU group [0-9]*\), which is of 0:0, mode 0600' \
 	'chown 1000'
 check "NVMe function: a stock driver reads and writes by DMA, over reset and reboot" nvme_disk
 check "NVMe function: MSI-X vectors arrive" nvme_interrupts
