@@ -35,8 +35,8 @@ take_server() {
 }
 
 # lose_the_server - in the conversation with the guest "user", before it is rebooted: it fills over
-# and over in the background, in the middle of which the server is killed. Another one comes, and changes nothing before the
-# reboot. The guest goes on storing until then.
+# and over in the background, in the middle of which the server is killed. Another one comes, and
+# changes nothing before the reboot. The guest goes on storing until then.
 lose_the_server() {
 	window=$("$build/default/cli/cxlvm" plan --json --device "sim,size=$REGION_SIZE" --memory 512M |
 		plan_window 0 base)

@@ -56,6 +56,20 @@ refused() {
 	nothing_left
 }
 
+# guest TEST [WORD...] -- [OPTION...] - run the guest with the tests, for at most GUEST_LIMIT seconds
+# (100); sets rc; console in $WORK/out, messages in $WORK/err
+guest() {
+	words=test=$1
+	shift
+	while [ "$1" != -- ]; do
+		words="$words $1"
+		shift
+	done
+	shift
+	on_scene "$CXLVM" run --kernel "$WORK/files/guest" --memory 128M --append "$words" \
+		--time-limit "${GUEST_LIMIT:-100}" "$@"
+}
+
 # have_kvm - prints why /dev/kvm cannot be used
 have_kvm() {
 	if [ ! -e /dev/kvm ]; then

@@ -7,18 +7,6 @@ set -eu
 . tests/lib/monitor.sh
 F=$WORK/files
 
-# guest TEST [WORD...] -- [OPTION...] - run it; sets rc; console in $WORK/out, messages in $WORK/err
-guest() {
-	words=test=$1
-	shift
-	while [ "$1" != -- ]; do
-		words="$words $1"
-		shift
-	done
-	shift
-	on_scene "$CXLVM" run --kernel "$F/guest" --memory 128M --append "$words" --time-limit 100 "$@"
-}
-
 # passed TEST [WORD...] -- [OPTION...] - it has to end well, with checks that were all good
 passed() {
 	guest "$@"

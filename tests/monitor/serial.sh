@@ -6,18 +6,7 @@ set -eu
 . tests/tap.sh
 . tests/lib/monitor.sh
 F=$WORK/files
-
-# guest TEST [WORD...] -- [OPTION...] - run it; sets rc; console in $WORK/out, messages in $WORK/err
-guest() {
-	words=test=$1
-	shift
-	while [ "$1" != -- ]; do
-		words="$words $1"
-		shift
-	done
-	shift
-	on_scene "$CXLVM" run --kernel "$F/guest" --memory 128M --append "$words" --time-limit 30 "$@"
-}
+GUEST_LIMIT=30
 
 # said STATUS TEXT - all that the guest said, less what it begins with
 said() {
