@@ -23,6 +23,14 @@ ln -s $debug/cxlvm_lab.0/memory memory
 guest region $REGION_LIMIT bin/cxlvm run --kernel vmlinuz --initrd guest.cpio.gz --memory 256M \
 	--device vfio:/sys/devices/platform/cxlvm_lab.0 --append "$APPEND cxlvm.test=region" \
 	--trace 'cxl_dma*'
+# exports fail, which is no "cannot be done"; that of a BAR is only missed, so more than the first
+mkdir -p out/feature
+echo 'feature 1 5 9' >$debug/cxlvm_lab.0/fail
+feature_status=0
+bin/cxlvm run --kernel vmlinuz --memory 256M --device vfio:/sys/devices/platform/cxlvm_lab.0 \
+	--time-limit 60 >out/feature/monitor 2>&1 </dev/null || feature_status=$?
+echo $feature_status >out/feature/status
+echo 'feature 4294967295 5' >$debug/cxlvm_lab.0/fail
 # a descriptor of the character device, opened by somebody else
 guest descriptor $REGION_LIMIT sh -c 'exec 7<>/dev/vfio/devices/vfio0 && exec "$@"' sh \
 	bin/cxlvm run --kernel vmlinuz --initrd guest.cpio.gz --memory 256M \

@@ -96,6 +96,14 @@ all_came_to_an_end() {
 		"$(sed -n 's/^ENDED //p' "$share/said.log" | tr '\n' ' ' | sed 's/ $//')"
 }
 
+export_is_refused() {
+	cat "$share/out/feature/monitor"
+	want_equal "exit status" 1 "$(cat "$share/out/feature/status")"
+	want_text "message" '^cxlvm run: vfio0: exporting device memory as dma-buf: Input/output error' \
+		"$share/out/feature/monitor"
+	want_text "hint" '^  hint: ' "$share/out/feature/monitor"
+}
+
 guest_says() {
 	tr -d '\r\000' <"$share/out/$1/console"
 }
@@ -153,6 +161,7 @@ check "region: the guest found its region through a character device" found_its_
 check "region: $REGION_PAGES pages both ways" memory_is_written_and_read
 check "descriptor: with a descriptor that was handed in, over a reboot" \
 	found_its_region descriptor 2
+check "an export of the memory that fails: the start is refused, and the next one works" export_is_refused
 check "a second run is told which process has the device" told_of_the_process
 check "a user who cannot see that process is told that there is one" told_of second-user \
 	'another process'
