@@ -21,19 +21,21 @@
 #include "plan_svg.h"
 #include "vm.h"
 
-#define MARGIN      32
-#define MAP_WIDTH   520
-#define HEAD_HEIGHT 84
-#define ROW_HEIGHT  22
-#define BLOCK_PAD   7
-#define BLOCK_GAP   6
-#define HOLE_HEIGHT 24
-#define BOX_WIDTH   224
-#define BOX_HEIGHT  88
-#define BOX_GAP     56
-#define BOXES       3
-#define PATH_X      (MARGIN + MAP_WIDTH + BOX_GAP)
-#define PATH_WIDTH  (BOXES * BOX_WIDTH + (BOXES - 1) * BOX_GAP)
+#define MARGIN       32
+#define MAP_WIDTH    520
+#define HEAD_HEIGHT  84
+#define ROW_HEIGHT   22
+#define BLOCK_PAD    7
+#define BLOCK_GAP    6
+#define HOLE_HEIGHT  24
+#define SIZES_WIDTH  84 /* of the column of sizes, with its margins */
+#define LETTER_WIDTH 9  /* of a wide letter */
+#define BOX_WIDTH    224
+#define BOX_HEIGHT   88
+#define BOX_GAP      56
+#define BOXES        3
+#define PATH_X       (MARGIN + MAP_WIDTH + BOX_GAP)
+#define PATH_WIDTH   (BOXES * BOX_WIDTH + (BOXES - 1) * BOX_GAP)
 
 struct picture {
 	FILE *to;
@@ -257,10 +259,33 @@ static void write_type(char *label, size_t size, const char *type)
 	}
 }
 
+/* Characters of UTF-8. */
+static size_t characters(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+/* A label before the size of a range: one that is too long for that is drawn narrower. */
+static void put_label(struct picture *picture, int x, int y, const char *class, const char *label)
+{
+	int room = MARGIN + MAP_WIDTH - SIZES_WIDTH - x;
+
+	fprintf(picture->to, "<text x=\"%d\" y=\"%d\" class=\"%s\"", x, y, class);
+	if (characters(label) > (size_t)room / LETTER_WIDTH)
+		fprintf(picture->to, " textLength=\"%d\" lengthAdjust=\"spacingAndGlyphs\"", room);
+	fputc('>', picture->to);
+	put_escaped(picture->to, label);
+	fputs("</text>\n", picture->to);
+}
+
 static void put_row(struct picture *picture, const struct plan_range *range, int y, int indent,
 		    bool strong)
 {
-	char label[96], size[32];
+	char label[2 * CXLVM_NAME_MAX + 96], size[32];
 	size_t length;
 
 	write_type(label, sizeof(label), range->type);
@@ -269,11 +294,14 @@ static void put_row(struct picture *picture, const struct plan_range *range, int
 		snprintf(label + length, sizeof(label) - length, "%s %d",
 			 strcmp(range->type, "pci-window") ? "" : " of host bridge", range->index);
 	length = strlen(label);
+	if (range->name[0])
+		snprintf(label + length, sizeof(label) - length, " '%s'", range->name);
+	length = strlen(label);
 	if (range->owner[0])
 		snprintf(label + length, sizeof(label) - length, " of %s", range->owner);
 	put_text(picture, MARGIN + 12, y, "address", "0x%0*" PRIx64,
 		 (int)(picture->vm->phys_bits + 3) / 4, range->base.value);
-	put_text(picture, MARGIN + 160 + indent, y, strong ? "strong" : "", "%s", label);
+	put_label(picture, MARGIN + 160 + indent, y, strong ? "strong" : "", label);
 	put_text(picture, MARGIN + MAP_WIDTH - 12, y, "size", "%s", size_text(range->size, size));
 }
 

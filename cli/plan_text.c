@@ -49,6 +49,8 @@ static void print_map_range(const struct vm *vm, const struct plan_range *range,
 	if (range->index >= 0)
 		printf(" %s%d", strcmp(range->type, "pci-window") ? "" : "of host bridge ",
 		       range->index);
+	if (range->name[0])
+		printf(" '%s'", range->name);
 	if (range->owner[0])
 		printf(" of %s", range->owner);
 	putchar('\n');
@@ -123,7 +125,7 @@ static void print_windows(const struct vm *vm)
 
 	puts("\nwindows");
 	for (unsigned int i = 0; (window = cxlvm_machine_window(vm->machine, i)); i++) {
-		const char *comma = "";
+		const char *comma = "", *name = plan_window_name(vm, window);
 
 		printf("  decoder0.%-3u ", i);
 		if (window->has_base)
@@ -138,6 +140,8 @@ static void print_windows(const struct vm *vm)
 			printf("%s%s", comma, restrictions[r].name);
 			comma = ", ";
 		}
+		if (name[0])
+			printf("  named '%s'", name);
 		putchar('\n');
 	}
 }

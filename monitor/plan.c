@@ -25,6 +25,7 @@ static void add(struct list *list, const char *type, struct cxlvm_gpa base, uint
 			.size = size,
 			.type = type,
 			.owner = owner ? owner : "",
+			.name = "",
 			.index = index,
 		};
 	list->n++;
@@ -90,16 +91,34 @@ static int add_devices(struct list *list, struct vm *vm, struct cxlvm_error *err
 	return code;
 }
 
-static int fill(struct list *list, struct vm *vm, struct cxlvm_error *err)
+const char *plan_window_name(const struct vm *vm, const struct cxlvm_window *window)
+{
+	for (unsigned int i = 0; i < vm->n_devices; i++)
+		if (vm->devices[i].window == window && vm->config->devices[i].window)
+			return window->name;
+	return "";
+}
+
+static void add_windows(struct list *list, const struct vm *vm)
 {
 	const struct cxlvm_window *window;
 
+	for (unsigned int i = 0; (window = cxlvm_machine_window(vm->machine, i)); i++) {
+		size_t before = list->n;
+
+		if (!window->has_base)
+			continue;
+		add(list, "cxl-window", window->base, window->size, window->owner, -1);
+		if (list->ranges && list->n > before)
+			list->ranges[before].name = plan_window_name(vm, window);
+	}
+}
+
+static int fill(struct list *list, struct vm *vm, struct cxlvm_error *err)
+{
 	add_platform(list, vm);
 	add_bridges(list, vm);
-	for (unsigned int i = 0; (window = cxlvm_machine_window(vm->machine, i)); i++) {
-		if (window->has_base)
-			add(list, "cxl-window", window->base, window->size, window->owner, -1);
-	}
+	add_windows(list, vm);
 	return add_devices(list, vm, err);
 }
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cxlvm/base.h>
+#include <cxlvm/window.h>
 
 struct vm;
 
@@ -15,6 +15,7 @@ struct plan_range {
 	uint64_t size;
 	const char *type;  /* "ram", "cxl-window", ...: the list is in cxlvm-plan(1) */
 	const char *owner; /* device, "" when there is none */
+	const char *name;  /* of a window whose device was given one (window=NAME), else "" */
 	int index;         /* number of host bridge or BAR, -1 when there is none */
 };
 
@@ -23,5 +24,8 @@ struct plan_range {
  * what lies within a range follows it. Allocated; the caller frees *ranges. -ENOMEM.
  */
 int plan_ranges(struct vm *vm, struct plan_range **ranges, size_t *n, struct cxlvm_error *err);
+
+/* The name that its device was given for a window, "" when it has the library's. */
+const char *plan_window_name(const struct vm *vm, const struct cxlvm_window *window);
 
 #endif

@@ -215,6 +215,37 @@ picture_is_the_plan() {
 	want_equal "not mapped" 1 "$(grep -c '>not committed, not mapped</text>' "$WORK/files/one.svg")"
 }
 
+# named: two windows with names, one without; every name stands once in each list
+named() {
+	long=$(printf '%063d' 7)
+	name='fast <&>'
+	set -- --phys-bits $BITS --device "sim,size=256M,window=$name" --device sim,size=256M \
+		--device "sim,size=256M,window=$long"
+	"$CXLVM" plan --svg "$WORK/files/named.svg" "$@" >"$WORK/text"
+	"$CXLVM" plan --json "$@" >"$WORK/json"
+	want_equal "names in JSON" "$name, CXL window of sim1, $long" \
+		"$(jq -r '[.windows[].name] | join(", ")' "$WORK/json")"
+	want_equal "map" "cxl-window '$name' of sim0, cxl-window of sim1, cxl-window '$long' of sim2" \
+		"$(sed -n 's/.*iB  \(cxl-window\)/\1/p' "$WORK/text" | paste -sd, | sed 's/,/, /g')"
+	want_equal "windows" "decoder0.0: '$name', decoder0.1: none, decoder0.2: '$long'" \
+		"$(sed -n 's/^  \(decoder0\.[0-9]\) .*to host bridge \(.*\)/\1 \2/p' "$WORK/text" |
+			sed -e "s/ .*  named \('.*'\)$/: \1/" -e 's/^\(decoder0..\) .*/\1: none/' |
+			paste -sd, | sed 's/,/, /g')"
+	python3 - "$WORK/files/named.svg" "$name" "$long" <<-'END'
+		import sys, xml.dom.minidom
+		texts = xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName("text")
+		labels = [(t.firstChild.data, t.getAttribute("textLength")) for t in texts]
+		wanted = [f"CXL window '{sys.argv[2]}' of sim0", "CXL window of sim1",
+		          f"CXL window '{sys.argv[3]}' of sim2"]
+		got = [label for label in labels if label[0].startswith("CXL window")]
+		if sorted(label for label, _ in got) != sorted(wanted):
+		    sys.exit(f"labels are {got}")
+		# only one that has no room is drawn narrower
+		if [label for label, narrow in labels if narrow] != [wanted[2]]:
+		    sys.exit(f"narrow are {[label for label, narrow in labels if narrow]}")
+	END
+}
+
 picture_full() {
 	ln -sf /dev/full "$WORK/files/full.svg"
 	refused 1 'full.svg' -- "$CXLVM" plan --svg "$WORK/files/full.svg"
@@ -253,6 +284,7 @@ check "no device: nothing of CXL" no_device
 }
 check "--svg: a picture besides the plan, the same again" picture
 check "--svg: all ranges of the plan, a path for each device with CXL" picture_is_the_plan
+check "window=NAME is in text, JSON and picture, also one of 63 bytes" named
 check "--svg: a file that cannot be written is refused" refused 1 '/nowhere/p.svg' -- \
 	"$CXLVM" plan --svg /nowhere/p.svg
 check "--svg: a full disk is refused" picture_full
