@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cxlvm/kernel.h>
+#include <cxlvm/vfio.h>
 
 #include "check.h"
 #include "emit.h"
@@ -313,51 +314,37 @@ void check_access(const struct check *check, struct check_result *result)
 		check_hint(result, "as root: fuser -v /dev/vfio/* /dev/vfio/devices/*");
 }
 
-/* What the library refuses when it opens the device (REG-8, REG-9, CHK-5), where it can be seen. */
+/* Say an error of the library. */
+static void say_error(struct check_result *result, const struct cxlvm_error *err)
+{
+	check_say(result, CHECK_BROKEN, "%s", err->message);
+	check_hint(result, "%s", err->hint[0] ? err->hint : "the kernel's log may say more: dmesg");
+}
+
+/* By the library's list: what it refuses when it opens the device, where that can be seen. */
 static bool decoder_is_refused(const struct host_device *device, const struct host_decoder *decoder,
 			       struct check_result *result)
 {
-	if (!decoder->committed || decoder->error) {
-		check_say(result, CHECK_BROKEN, "decoder 0 is %s%s",
-			  decoder->committed ? "committed, and has its error bit set"
-					     : "not committed",
-			  decoder->error && !decoder->committed ? ": a commit failed" : "");
-		check_hint(result, "the firmware has to commit it: turn the device's CXL memory on "
-				   "in the firmware set-up and boot again; if it was committed "
-				   "before, a reset lost it");
-	} else if (device->n_committed > 1) {
-		check_say(result, CHECK_BROKEN,
-			  "%u decoders are committed; only one can be passed "
-			  "through",
-			  device->n_committed);
-		check_hint(result, "set up one range for the device in the firmware");
-	} else if (decoder->interleave_ways > 1) {
-		check_say(result, CHECK_BROKEN,
-			  "decoder 0 interleaves over %" PRIu64 " devices; only one can be passed "
-			  "through",
-			  decoder->interleave_ways);
-		check_hint(result, "turn interleaving off in the firmware set-up");
-	} else if (decoder->ways_code && !decoder->interleave_ways) {
-		check_say(result, CHECK_BROKEN,
-			  "decoder 0 interleaves by code %u, which is reserved",
-			  decoder->ways_code);
-		check_hint(result, "turn interleaving off in the firmware set-up, or look for an "
-				   "update of the firmware");
-	} else if (decoder->skip) {
-		check_say(result, CHECK_BROKEN,
-			  "decoder 0 skips 0x%" PRIx64 " bytes of device memory", decoder->skip);
-		check_hint(result, "set up one range in the firmware, from the start of the "
-				   "device's memory");
-	} else if ((decoder->has_target_type && decoder->host_only) || decoder->back_invalidate) {
-		check_say(result, CHECK_BROKEN, "decoder 0 is %s",
-			  decoder->back_invalidate ? "committed with back-invalidate (HDM-DB)"
-						   : "committed as host-only coherent (HDM-H)");
-		check_hint(result, "only device coherent memory (HDM-D) can be passed through: a "
-				   "setting of the firmware for the device");
-	} else {
-		return false;
-	}
-	return true;
+	const struct cxlvm_decoder_facts facts = {
+		.size = sizeof(facts),
+		.count_code = device->decoder_count_code,
+		.other = device->other_committed,
+		.committed = decoder->committed,
+		.error = decoder->error,
+		.host_only = decoder->has_target_type && decoder->host_only,
+		.back_invalidate = decoder->back_invalidate,
+		/* 0 without a code: the CXL core does not say. */
+		.interleave_ways = decoder->interleave_ways || decoder->ways_code
+					   ? decoder->interleave_ways
+					   : 1,
+		.ways_code = decoder->ways_code,
+		.skip = decoder->skip,
+	};
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	if (cxlvm_decoder_check(&facts, &err))
+		say_error(result, &err);
+	return err.code;
 }
 
 void check_decoder(const struct check *check, struct check_result *result)
@@ -463,13 +450,6 @@ void check_reset(const struct check *check, struct check_result *result)
 		   "between two guests its content would stay: a newer kernel or firmware "
 		   "of the device may know a reset; cat %s",
 		   path);
-}
-
-/* Say an error of the library. */
-static void say_error(struct check_result *result, const struct cxlvm_error *err)
-{
-	check_say(result, CHECK_BROKEN, "%s", err->message);
-	check_hint(result, "%s", err->hint[0] ? err->hint : "the kernel's log may say more: dmesg");
 }
 
 void check_generation(const struct check *check, struct check_result *result)

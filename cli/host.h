@@ -69,8 +69,10 @@ struct host_device {
 	struct host_bar bars[HOST_BARS];
 	/* HDM decoders of the component block; n_decoders 0: registers_why says why not. */
 	unsigned int n_decoders;
-	struct host_decoder decoder; /* the first one */
+	struct host_decoder decoder;     /* the first one */
+	unsigned int decoder_count_code; /* what their capability says, maybe one without meaning */
 	unsigned int n_committed;
+	unsigned int other_committed; /* number of the first one besides decoder 0; 0: none */
 	char registers_why[128];
 	bool asleep; /* that is why */
 };

@@ -154,12 +154,14 @@ void host_read_config(const uint8_t *config, size_t size, struct host_cxl *cxl)
 struct decoder_facts {
 	uint64_t base_low, base_high, size_low, size_high;
 	uint64_t ways, lock, committed, error, host_only, bi, skip_low, skip_high;
+	uint64_t count_code;
 	struct host_device *device;
 };
 
 #define DECODER(member) offsetof(struct decoder_facts, member)
 
 static const struct wanted decoder_wanted[] = {
+	{ "CXL HDM decoder capability", "decoder count", DECODER(count_code) },
 	{ "CXL HDM decoder", "base low", DECODER(base_low) },
 	{ "CXL HDM decoder", "base high", DECODER(base_high) },
 	{ "CXL HDM decoder", "size low", DECODER(size_low) },
@@ -190,6 +192,9 @@ static void decoder_end(struct reader *reader, const char *name)
 	if (strcmp(name, "CXL HDM decoder"))
 		return;
 	device->n_committed += facts->committed != 0;
+	if (facts->committed && device->n_decoders && !device->other_committed)
+		device->other_committed = device->n_decoders;
+	device->decoder_count_code = (unsigned int)facts->count_code;
 	if (device->n_decoders++)
 		return;
 	device->decoder = (struct host_decoder){

@@ -302,6 +302,34 @@ struct cxlvm_sim_config {
 CXLVM_PUBLIC int cxlvm_sim_open(const struct cxlvm_sim_config *config, struct cxlvm_transport *out,
 				struct cxlvm_error *err);
 
+/*
+ * What is known of the real HDM decoders of a device, as registers or the kernel's CXL core show them.
+ * What is not known is as it is in a device that can be passed through: 0, but 1 interleave way.
+ */
+struct cxlvm_decoder_facts {
+	size_t size;              /* sizeof(struct cxlvm_decoder_facts) */
+	unsigned int count_code;  /* how many there are: the code in the capability register */
+	unsigned int other;       /* number of another one that is committed; 0: none */
+	bool committed;           /* of decoder 0, as all that follows */
+	bool error;               /* a commit failed */
+	bool host_only;           /* HDM-H */
+	bool back_invalidate;     /* HDM-DB */
+	bool has_control;         /* control is known; the message has it then */
+	uint32_t control;         /* its control register */
+	uint64_t interleave_ways; /* devices, 1 to 16; 0: ways_code is reserved */
+	unsigned int ways_code;   /* of the control register */
+	uint64_t skip;            /* bytes of device memory that it leaves out */
+};
+
+/*
+ * Can a device with these decoders be passed through? The list that cxlvm_endpoint_realize refuses by
+ * (REG-8, REG-9, CHK-5), for programs that look at a machine without opening anything. 0, or the first thing
+ * that is wrong, with what to do: -EPROTO (number of decoders), -ENXIO (not committed, or with
+ * an error), -EOPNOTSUPP (another decoder, interleaving, skip, coherency); -EINVAL, -E2BIG (facts). Calls nothing; any thread.
+ */
+CXLVM_PUBLIC int cxlvm_decoder_check(const struct cxlvm_decoder_facts *facts,
+				     struct cxlvm_error *err);
+
 #ifdef __cplusplus
 }
 #endif

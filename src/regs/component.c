@@ -28,6 +28,15 @@ unsigned int hdm_decoder_count(uint32_t code)
 	return 0;
 }
 
+unsigned int hdm_ways(uint64_t code)
+{
+	if (code <= 4)
+		return 1u << code;
+	if (code >= 8 && code <= 10)
+		return 3u << (code - 8);
+	return 0;
+}
+
 void cm_array_build(uint32_t *image, const struct cm_capability *capabilities, unsigned int n)
 {
 	regs_reset(&cm_array_table, image, 0);

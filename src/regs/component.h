@@ -129,6 +129,12 @@ static inline void hdm_set(uint32_t *image, uint32_t base, unsigned int n, enum 
  */
 unsigned int hdm_decoder_count(uint32_t code);
 
+/*
+ * Number of devices that a code of interleave ways stands for, of a decoder or of a window: 1, 2, 4, 8,
+ * 16, 3, 6, 12; 0 for a reserved code (8.2.4.20.7).
+ */
+unsigned int hdm_ways(uint64_t code);
+
 /* Write the array header and one entry per capability into an image of the CM area. */
 struct cm_capability {
 	uint16_t id;

@@ -67,8 +67,7 @@ void print_meaning(const struct reg_row *row, uint64_t value, char *text);
 /* "256 MiB": the largest unit that divides size. Fills text (PRINT_TEXT_MAX). */
 void print_size(uint64_t size, char *text);
 
-/* Codes of interleave ways and granularity (CXL 3.1, 8.2.4.20.7): 0 for one without meaning. */
-unsigned int print_ways(uint64_t code);
+/* Code of interleave granularity (CXL 3.1, 8.2.4.20.7): 0 for one without meaning. */
 unsigned int print_granularity(uint64_t code);
 
 void print_component(struct print *p);

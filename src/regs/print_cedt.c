@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A CEDT: header and records. */
+#include "regs/component.h"
 #include "regs/print.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ static uint64_t cfmws_get(const struct print *p, uint32_t at, enum cfmws_row row
 
 static void print_targets(struct print *p, uint32_t at, uint32_t size)
 {
-	unsigned int ways = print_ways(cfmws_get(p, at, CFMWS_WAYS));
+	unsigned int ways = hdm_ways(cfmws_get(p, at, CFMWS_WAYS));
 
 	if (!ways)
 		print_problem(p, at, "interleave ways code 0x%llx has no meaning",

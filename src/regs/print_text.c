@@ -28,15 +28,6 @@ struct meaning {
 	void (*text)(uint64_t value, char *text);
 };
 
-unsigned int print_ways(uint64_t code)
-{
-	if (code <= 4)
-		return 1u << code;
-	if (code >= 8 && code <= 10)
-		return 3u << (code - 8);
-	return 0;
-}
-
 unsigned int print_granularity(uint64_t code)
 {
 	return code <= GRANULARITY_CODE_MAX ? 256u << code : 0;
@@ -64,7 +55,7 @@ static void text_granularity(uint64_t value, char *text)
 
 static void text_ways(uint64_t value, char *text)
 {
-	unsigned int ways = print_ways(value);
+	unsigned int ways = hdm_ways(value);
 
 	if (ways)
 		snprintf(text, PRINT_TEXT_MAX, "%u way%s", ways, ways == 1 ? "" : "s");

@@ -105,33 +105,39 @@ static int read_decoder(const struct reader *reader, const struct vfio_descripti
 	return 0;
 }
 
-/* A decoder that is usable at all: committed, no error (REG-9, CHK-8). */
-static int check_committed(uint32_t control, const uint32_t *hdm, struct cxlvm_error *err)
+/* What the registers tell: those of decoder 0; zeros are what was not read. */
+static struct cxlvm_decoder_facts facts_of(const uint32_t *hdm)
 {
-	if (decoder_is_committed(hdm) && !hdm_get(hdm, 0, 0, HDM_CTL_ERROR))
-		return 0;
-	cxlvm_error_set(err, -ENXIO,
-			"the real HDM decoder 0 is not committed (control 0x%08x, bit 10 is %u, "
-			"error bit %u)",
-			control, hdm_get(hdm, 0, 0, HDM_CTL_COMMITTED),
-			hdm_get(hdm, 0, 0, HDM_CTL_ERROR));
-	cxlvm_error_hint(err, "the host's firmware has to commit it: check the firmware's CXL "
-			      "settings, or reset the device");
-	return -ENXIO;
+	uint32_t ways = hdm_get(hdm, 0, 0, HDM_CTL_WAYS);
+
+	return (struct cxlvm_decoder_facts){
+		.size = sizeof(struct cxlvm_decoder_facts),
+		.count_code = hdm_get(hdm, 0, 0, HDM_CAP_COUNT),
+		.committed = decoder_is_committed(hdm),
+		.error = hdm_get(hdm, 0, 0, HDM_CTL_ERROR),
+		.host_only = hdm_get(hdm, 0, 0, HDM_CTL_HOST_ONLY),
+		.back_invalidate = hdm_get(hdm, 0, 0, HDM_CTL_BI),
+		.has_control = true,
+		.control = decoder_control(hdm),
+		.interleave_ways = hdm_ways(ways),
+		.ways_code = ways,
+		.skip = (uint64_t)hdm_get(hdm, 0, 0, HDM_TARGET_HIGH) << 32 |
+			hdm_get(hdm, 0, 0, HDM_TARGET_LOW),
+	};
 }
 
-/* REG-8: more than one decoder is presented as one if all others are uncommitted. */
-static int check_others(const struct reader *reader, struct vfio_description *desc,
-			uint32_t capability, struct cxlvm_error *err)
+/*
+ * REG-8: more than one decoder is presented as one if all others are uncommitted. *other is the first that is
+ * not. A number without meaning is left to cxlvm_decoder_check.
+ */
+static int read_others(const struct reader *reader, struct vfio_description *desc,
+		       uint32_t capability, unsigned int *other, struct cxlvm_error *err)
 {
 	unsigned int n = hdm_decoder_count(hdm_get(&capability, 0, 0, HDM_CAP_COUNT));
 
-	if (!n)
-		return cxlvm_error_set(err, -EPROTO, "HDM decoder count code %u has no meaning",
-				       hdm_get(&capability, 0, 0, HDM_CAP_COUNT));
 	desc->hdm_size = HDM_HEADER + (uint64_t)HDM_STRIDE * n;
-	for (unsigned int i = 1; i < n; i++) {
-		uint32_t other[DECODER_DWORDS] = { 0 };
+	for (unsigned int i = 1; i < n && !*other; i++) {
+		uint32_t hdm[DECODER_DWORDS] = { 0 };
 		uint64_t at = hdm_table.rows[HDM_CTL_COMMIT].offset + (uint64_t)HDM_STRIDE * i;
 		int ret;
 
@@ -141,37 +147,12 @@ static int check_others(const struct reader *reader, struct vfio_description *de
 					       "0x%" PRIx64 " bytes",
 					       n, desc->regs_size);
 		ret = reader_dword(reader, desc->regs_region, desc->regs_hdm + at,
-				   &other[hdm_table.rows[HDM_CTL_COMMIT].offset / 4], err);
+				   &hdm[hdm_table.rows[HDM_CTL_COMMIT].offset / 4], err);
 		if (ret)
 			return ret;
-		if (decoder_is_committed(other))
-			return cxlvm_error_set(err, -EOPNOTSUPP,
-					       "HDM decoder %u is committed as well; one is "
-					       "supported",
-					       i);
+		if (decoder_is_committed(hdm))
+			*other = i;
 	}
-	return 0;
-}
-
-static int check_shape(const uint32_t *hdm, struct cxlvm_error *err)
-{
-	uint32_t control = decoder_control(hdm);
-	uint64_t skip = (uint64_t)hdm_get(hdm, 0, 0, HDM_TARGET_HIGH) << 32 |
-			hdm_get(hdm, 0, 0, HDM_TARGET_LOW);
-
-	if (hdm_get(hdm, 0, 0, HDM_CTL_WAYS))
-		return cxlvm_error_set(err, -EOPNOTSUPP,
-				       "the real decoder interleaves (control 0x%08x)", control);
-	if (skip)
-		return cxlvm_error_set(
-			err, -EOPNOTSUPP,
-			"the real decoder skips 0x%" PRIx64 " bytes of device memory", skip);
-	/* CHK-5: windows are made for plain HDM-D. */
-	if (hdm_get(hdm, 0, 0, HDM_CTL_HOST_ONLY) || hdm_get(hdm, 0, 0, HDM_CTL_BI))
-		return cxlvm_error_set(err, -EOPNOTSUPP,
-				       "the real decoder is host-only coherent or uses back-"
-				       "invalidate (control 0x%08x)",
-				       control);
 	return 0;
 }
 
@@ -220,6 +201,7 @@ static int check_media(const struct reader *reader, const struct vfio_descriptio
 int reader_decoder(const struct reader *reader, struct vfio_description *desc,
 		   struct cxlvm_error *err)
 {
+	struct cxlvm_decoder_facts facts;
 	uint32_t hdm[DECODER_DWORDS];
 	int ret;
 
@@ -229,12 +211,12 @@ int reader_decoder(const struct reader *reader, struct vfio_description *desc,
 				       " bytes is too short for a decoder at 0x%" PRIx64,
 				       desc->regs_size, desc->regs_hdm);
 	ret = read_decoder(reader, desc, hdm, err);
+	if (ret)
+		return ret;
+	facts = facts_of(hdm);
+	ret = read_others(reader, desc, hdm[0], &facts.other, err);
 	if (!ret)
-		ret = check_others(reader, desc, hdm[0], err);
-	if (!ret)
-		ret = check_committed(decoder_control(hdm), hdm, err);
-	if (!ret)
-		ret = check_shape(hdm, err);
+		ret = cxlvm_decoder_check(&facts, err);
 	if (ret)
 		return ret;
 	ret = read_media(reader, desc, &desc->media_told, err);
@@ -264,6 +246,7 @@ int vfio_decoder_check(const struct cxlvm_device_ops *ops, void *device,
 		HDM_CTL_COMMIT, HDM_SIZE_LOW, HDM_SIZE_HIGH, HDM_TARGET_LOW, HDM_TARGET_HIGH,
 	};
 	struct reader reader = { .ops = ops, .device = device };
+	struct cxlvm_decoder_facts facts;
 	uint32_t hdm[DECODER_DWORDS] = { 0 };
 	int ret;
 
@@ -275,9 +258,8 @@ int vfio_decoder_check(const struct cxlvm_device_ops *ops, void *device,
 		if (ret)
 			return ret;
 	}
-	ret = check_committed(decoder_control(hdm), hdm, err);
-	if (!ret)
-		ret = check_shape(hdm, err);
+	facts = facts_of(hdm);
+	ret = cxlvm_decoder_check(&facts, err);
 	if (!ret && decoder_size(hdm) != desc->memory_size) {
 		ret = cxlvm_error_set(err, -EPROTO,
 				      "the real decoder covers 0x%" PRIx64

@@ -4,6 +4,10 @@
  * was seen; nothing is left behind; the same device without the broken byte is taken.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cxlvm/vfio.h>
 
 #include "test.h"
 #include "vm.h"
@@ -344,6 +348,109 @@ static void chk5_host_only_decoder_is_refused(void **state)
 	vm_stop(vm);
 }
 
+/* One line of tests/machines/decoders.list. */
+struct listed {
+	char refusal[32], message[128];
+	uint32_t count, control, skip_low, skip_high, other;
+};
+
+/* False for a comment. */
+static bool read_listed(const char *line, struct listed *listed)
+{
+	char numbers[5][16], *end;
+	uint32_t *const into[] = { &listed->count, &listed->control, &listed->skip_low,
+				   &listed->skip_high, &listed->other };
+
+	if (line[0] == '#')
+		return false;
+	assert_int_equal(sscanf(line, "%31s %15s %15s %15s %15s %15s %127[^\n]", listed->refusal,
+				numbers[0], numbers[1], numbers[2], numbers[3], numbers[4],
+				listed->message),
+			 7);
+	for (unsigned int i = 0; i < ARRAY_SIZE(into); i++) {
+		*into[i] = (uint32_t)strtoul(numbers[i], &end, 0);
+		assert_true(end != numbers[i] && !*end);
+	}
+	return true;
+}
+
+/* Realize says of a device with these decoders what the list says, and what to do. */
+static void realize_refuses(const struct variant *variant, const struct listed *listed)
+{
+	struct vm *vm = vm_create(variant, 1);
+	struct fake *fake = vm->devices[0].below.fake;
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	fake_set_hardware(fake, 0, 0x00313700 | listed->count);
+	fake_set_hardware(fake, 0x20, listed->control);
+	fake_set_hardware(fake, 0x24, listed->skip_low);
+	fake_set_hardware(fake, 0x28, listed->skip_high);
+	fake_set_hardware(fake, 0x40, listed->other);
+	fake_sample(fake);
+	/* room for a second decoder */
+	if (listed->other)
+		fake_put(fake->regions[9].bytes + 16, 8, 0x150);
+	if (variant->personality == PERSONALITY_QEMU)
+		assert_int_equal(vm_freeze(vm, NULL), 0);
+	assert_true(vm_realize(vm, 0, &err) < 0);
+	assert_message_says(&err, listed->message);
+	assert_true(strlen(err.hint) > 20);
+	vm_stop(vm);
+}
+
+/* REG-8, REG-9, CHK-5: the same list as cxlvm check is shown (tests/monitor/machines.sh). */
+static void reg8_reg9_chk5_each_listed_decoder_is_refused(void **state)
+{
+	const struct variant *variant = *state;
+	const char *root = getenv("CXLVM_SOURCE");
+	char path[512], line[256];
+	struct listed listed;
+	unsigned int n = 0;
+	FILE *file;
+
+	assert_non_null(root);
+	snprintf(path, sizeof(path), "%s/tests/machines/decoders.list", root);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		/* Registers of others are in the region of generation 2 alone. */
+		if (!read_listed(line, &listed) || (listed.other && variant->generation != 2))
+			continue;
+		realize_refuses(variant, &listed);
+		n++;
+	}
+	fclose(file);
+	assert_true(n >= 15);
+}
+
+/* Facts come from programs of other versions. */
+static void decoder_facts_are_checked(void **state)
+{
+	struct cxlvm_decoder_facts facts = {
+		.size = sizeof(facts),
+		.committed = true,
+		.interleave_ways = 1,
+	};
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(cxlvm_decoder_check(&facts, NULL), 0);
+	facts.has_control = true;
+	facts.control = 0x1700;
+	assert_int_equal(cxlvm_decoder_check(&facts, NULL), 0);
+	/* The control register is for the message alone, where there is one. */
+	facts.host_only = true;
+	assert_int_equal(cxlvm_decoder_check(&facts, &err), -EOPNOTSUPP);
+	assert_message_says(&err, "host-only coherent (HDM-H) (control 0x00001700)");
+	facts.has_control = false;
+	facts.committed = false;
+	err = (struct cxlvm_error)CXLVM_ERROR_INIT;
+	assert_int_equal(cxlvm_decoder_check(&facts, &err), -ENXIO);
+	assert_string_equal(err.message, "the real HDM decoder 0 is not committed");
+	facts.size = sizeof(facts.size);
+	assert_int_equal(cxlvm_decoder_check(&facts, NULL), -EINVAL);
+}
+
 /* An answer that always wants more, or wants gigabytes, ends in an error, not in a loop. */
 static void det_endless_answers_are_refused(void **state)
 {
@@ -458,6 +565,8 @@ int main(void)
 		TEST_ON(chk5_host_only_decoder_is_refused, OWN_FAKE_3, "[own,fake 3]"),
 		TEST_ON(chk5_host_only_decoder_is_refused, OWN_FAKE_4, "[own,fake 4]"),
 		TEST_ON(chk5_host_only_decoder_is_refused, OWN_FAKE_5, "[own,fake 5]"),
+		TEST_FAKE(reg8_reg9_chk5_each_listed_decoder_is_refused),
+		cmocka_unit_test(decoder_facts_are_checked),
 		TEST_FAKE(det_endless_answers_are_refused),
 		TEST_FAKE(answers_shorter_than_their_headers_are_refused),
 		TEST_FAKE(ovl4_exclusion_over_the_decoder_is_refused),
