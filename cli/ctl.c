@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <json-c/json.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -213,6 +214,28 @@ static struct json_object *build_request(const struct command_row *row, char **w
 	return asked;
 }
 
+static int no_answer(struct cxlvm_error *err)
+{
+	cxlvm_error_set(err, -ETIMEDOUT, "no answer within %d s", WAIT_S);
+	cxlvm_error_hint(err,
+			 "is the process stopped (ps shows T)? kill -CONT lets it go on; or end "
+			 "it");
+	return -ETIMEDOUT;
+}
+
+/* Somebody looks at the terminal meanwhile. */
+static int wait_for_answer(int fd, struct cxlvm_error *err)
+{
+	struct pollfd answer = { .fd = fd, .events = POLLIN };
+	int ready = poll(&answer, 1, 1000);
+
+	if (!ready) {
+		fprintf(stderr, "cxlvm ctl: waiting for the answer, for at most %d s\n", WAIT_S);
+		ready = poll(&answer, 1, (WAIT_S - 1) * 1000);
+	}
+	return ready ? 0 : no_answer(err);
+}
+
 static int connect_to(const char *path, struct cxlvm_error *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -223,11 +246,15 @@ static int connect_to(const char *path, struct cxlvm_error *err)
 		return cxlvm_error_set(err, -ENAMETOOLONG, "'%s' is too long for a socket", path);
 	memcpy(address.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait))) {
-		code = -errno;
+	/* The limit of sending is that of connecting, too. */
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		code = errno == EAGAIN ? no_answer(err) : -errno;
 		if (fd >= 0)
 			close(fd);
+		if (code == -ETIMEDOUT)
+			return code;
 		cxlvm_error_set(err, code, "cannot reach a machine or device at '%s': %s", path,
 				strerror(-code));
 		cxlvm_error_hint(
@@ -322,6 +349,8 @@ static int converse(int fd, struct json_object *asked, const struct command_row 
 		close(fd);
 		return cxlvm_error_set(err, -ENOMEM, "no memory for the answer");
 	}
+	if (!code)
+		code = wait_for_answer(fd, err);
 	if (!code) {
 		line = receive_line(from, err);
 		code = line ? print_answer(line, row, json, err) : err->code;
@@ -335,8 +364,8 @@ static int converse(int fd, struct json_object *asked, const struct command_row 
 		line = receive_line(from, &end);
 		if (!line)
 			break;
-		puts(line);
-		fflush(stdout);
+		/* What is not taken is told when the program ends. */
+		events = puts(line) >= 0 && !fflush(stdout);
 		free(line);
 	}
 	fclose(from);

@@ -248,10 +248,6 @@ static int decode(const struct request *request, const uint8_t *image, size_t le
 		return STATUS_FAILED;
 	}
 	ret = (request->json ? print_json : print_text)(image, len, kind, &err);
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "cxlvm decode: cannot write: %s\n", strerror(errno));
-		return STATUS_FAILED;
-	}
 	if (!ret)
 		return STATUS_OK;
 	say_problems(*request, image, len, kind);

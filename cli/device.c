@@ -199,8 +199,6 @@ static int open_signals(struct cxlvm_error *err)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	/* Who reads the messages may go away: no client is to end the server with one. */
 	signal(SIGPIPE, SIG_IGN);
-	/* A memory file above the limit on files (ulimit -f) is an error that is told. */
-	signal(SIGXFSZ, SIG_IGN);
 	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		cxlvm_error_set(err, -errno, "signalfd: %s", strerror(errno));

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* emit.c - what list and check print with */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,12 +42,4 @@ void emit_document(struct json_object *document)
 							      JSON_C_TO_STRING_SPACED |
 							      JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(document);
-}
-
-int emit_finish(const char *command)
-{
-	if (!fflush(stdout) && !ferror(stdout))
-		return STATUS_OK;
-	fprintf(stderr, "cxlvm %s: cannot write: %s\n", command, strerror(errno));
-	return STATUS_FAILED;
 }

@@ -20,7 +20,4 @@ void emit_string(struct json_object *object, const char *key, const char *value)
 /* Print and release it. */
 void emit_document(struct json_object *document);
 
-/* Everything printed so far has arrived: 0, or the exit status after a message. */
-int emit_finish(const char *command);
-
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* main.c - the cxlvm program: find the command */
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -85,25 +87,43 @@ static void keep_standard_files(void)
 		close(fd);
 }
 
-int main(int argc, char **argv)
+/* What was printed has to be where it was to go. */
+static int finish(const char *name, int status)
+{
+	errno = 0;
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fprintf(stderr, "cxlvm%s%s: cannot write to standard output: %s\n", name[0] ? " " : "",
+		name, strerror(errno ? errno : EIO));
+	return status ? status : STATUS_FAILED;
+}
+
+static int run(int argc, char **argv)
 {
 	const struct command *command;
 
-	keep_standard_files();
 	if (argc < 2) {
 		print_commands(stderr);
 		return STATUS_USAGE;
 	}
 	if (!strcmp(argv[1], "--version")) {
 		printf("cxlvm %s\n", cxlvm_version());
-		return STATUS_OK;
+		return finish("", STATUS_OK);
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		print_commands(stdout);
-		return STATUS_OK;
+		return finish("", STATUS_OK);
 	}
 	command = find_command(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
-	return command->run(argc - 1, argv + 1);
+	return finish(command->name, command->run(argc - 1, argv + 1));
+}
+
+int main(int argc, char **argv)
+{
+	keep_standard_files();
+	/* The limit on files (ulimit -f) is an error of write, and does not end a machine. */
+	signal(SIGXFSZ, SIG_IGN);
+	return run(argc, argv);
 }

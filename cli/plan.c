@@ -6,7 +6,6 @@
  * system reset (vm_create); nothing is computed here. Names are those of cxl list where it has
  * them. The format is described in cxlvm-plan(1).
  */
-#include <errno.h>
 #include <json-c/json.h>
 #include <string.h>
 
@@ -47,16 +46,6 @@ static int print_json(struct vm *vm, struct cxlvm_error *err)
 	return err->code;
 }
 
-static int print_plan(struct vm *vm, bool json, struct cxlvm_error *err)
-{
-	int code = json ? print_json(vm, err) : plan_text_print(vm, err);
-
-	if (!code && (fflush(stdout) || ferror(stdout)))
-		code = cxlvm_error_set(err, errno ? -errno : -EIO, "cannot write the plan: %s",
-				       strerror(errno));
-	return code;
-}
-
 static int plan_machine(const struct options *options)
 {
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
@@ -66,7 +55,7 @@ static int plan_machine(const struct options *options)
 	if (!code) {
 		code = options->svg ? plan_svg_write(vm, options->svg, &err) : 0;
 		if (!code)
-			code = print_plan(vm, options->json, &err);
+			code = options->json ? print_json(vm, &err) : plan_text_print(vm, &err);
 		vm_destroy(vm);
 	}
 	if (code) {

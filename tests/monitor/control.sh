@@ -253,6 +253,37 @@ second_machine() {
 	ask status | jq -e .ok
 }
 
+# A monitor that does not answer: said after a second, and the answer still counts.
+stopped_for_a_while() {
+	kill -STOP "$(cat "$F/pid")"
+	{
+		sleep 2
+		kill -CONT "$(cat "$F/pid")"
+	} &
+	timeout 30 "$CXLVM" ctl "$S" status >"$F/late" 2>"$F/said"
+	want_text "meanwhile" 'waiting for the answer, for at most 60 s' "$F/said"
+	want_text "the answer" '^sim0 ' "$F/late"
+}
+
+answer_is_lost() {
+	for words in "$S status" "$S map" "--json $S devices" --help; do
+		rc=0
+		# shellcheck disable=SC2086 # words
+		"$CXLVM" ctl $words >/dev/full 2>"$F/said" || rc=$?
+		want_equal "status of ctl $words" 1 "$rc"
+		want_text "ctl $words" 'cxlvm ctl: cannot write to standard output: No space' "$F/said"
+	done
+	# of events, at the first one
+	timeout 30 "$CXLVM" ctl "$S" events >/dev/full 2>"$F/said" &
+	listener=$!
+	sleep 0.5
+	ask reset sim0 flr | jq -e .ok
+	rc=0
+	wait $listener || rc=$?
+	want_equal "status of ctl events" 1 "$rc"
+	want_text "ctl events" 'cannot write' "$F/said"
+}
+
 stop_ends_it() {
 	ask stop | jq -e .ok
 	want_equal "exit status" 0 "$(ended)"
@@ -320,6 +351,8 @@ if reason=$(have_kvm); then
 	check "reset of the machine" machine_reset
 	check "reset of one device, each kind" device_resets
 	check "events are heard, and in the file" events_are_heard
+	check "a machine that answers late" stopped_for_a_while
+	check "answers that cannot be printed" answer_is_lost
 	check "stop" stop_ends_it
 	check "the socket of a machine that was killed is taken over" abandoned_socket
 	check "a file in the socket's place stays" place_taken

@@ -274,6 +274,13 @@ without_rights() {
 
 # nobody reads
 output_is_lost() {
+	for command in 'help run' --help --version; do
+		rc=0
+		# shellcheck disable=SC2086 # words
+		"$CXLVM" $command >/dev/full 2>"$WORK/err" || rc=$?
+		want_equal "status of $command" 1 "$rc"
+		want_text "$command" 'cannot write' "$WORK/err"
+	done
 	for command in list 'list --json' check 'check --json'; do
 		rc=0
 		# shellcheck disable=SC2086 # words
