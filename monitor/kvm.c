@@ -2,9 +2,11 @@
 /* kvm.c - the KVM virtual machine and its memory slots */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/kvm.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kvm.h"
@@ -63,6 +65,19 @@ static int check_offers(const struct kvm *kvm, struct cxlvm_error *err)
 	return 0;
 }
 
+/* The group of the file helps only where it has the right, and is not root's. */
+static void hint_permission(struct cxlvm_error *err)
+{
+	const struct group *group = NULL;
+	struct stat file;
+
+	if (!stat(KVM_PATH, &file) && (file.st_mode & 0060) == 0060 && file.st_gid)
+		group = getgrgid(file.st_gid);
+	cxlvm_error_hint(err, "as root: %susermod -aG %s $(id -un %u), then log in again",
+			 group ? "" : "chgrp kvm " KVM_PATH "; chmod 660 " KVM_PATH "; ",
+			 group ? group->gr_name : "kvm", (unsigned int)geteuid());
+}
+
 int kvm_open(struct kvm *kvm, struct cxlvm_error *err)
 {
 	int code;
@@ -73,8 +88,7 @@ int kvm_open(struct kvm *kvm, struct cxlvm_error *err)
 		code = -errno;
 		cxlvm_error_set(err, code, "cannot open " KVM_PATH ": %s", strerror(errno));
 		if (code == -EACCES || code == -EPERM)
-			cxlvm_error_hint(err, "allow yourself the use of KVM: sudo usermod -aG kvm "
-					      "$USER, then log in again");
+			hint_permission(err);
 		else
 			cxlvm_error_hint(err, "enable virtualization in the firmware and load "
 					      "kvm_intel or kvm_amd; 'cxlvm plan' works without");

@@ -55,10 +55,12 @@ static int lay_out_ram(struct vm *vm, struct cxlvm_error *err)
 
 	if (size < LAYOUT_RAM_MIN) {
 		cxlvm_error_set(err, -EINVAL,
-				"--memory of %llu MiB is below the minimum of %llu MiB",
-				(unsigned long long)(size >> 20),
+				"--memory of %llu bytes is below the minimum of %llu (%lluM)",
+				(unsigned long long)size, (unsigned long long)LAYOUT_RAM_MIN,
 				(unsigned long long)(LAYOUT_RAM_MIN >> 20));
-		cxlvm_error_hint(err, "a Linux guest is comfortable with --memory 512M");
+		cxlvm_error_hint(err,
+				 "sizes are bytes without K, M, G or T behind them; a Linux guest "
+				 "is comfortable with --memory 512M");
 		return -EINVAL;
 	}
 	if (!is_aligned(size, MIB(2))) {

@@ -136,6 +136,10 @@ int endpoint_map_create(struct cxlvm_endpoint *ep, struct cxlvm_gpa base, uint64
 			cxlvm_error_set(err, ret,
 					"%s: mapping 0x%" PRIx64 " bytes of device memory: %s",
 					ep->name, request.size, strerror(-ret));
+			if (ret == -ENOMEM)
+				cxlvm_error_hint(err,
+						 "not enough address space or memory for it: look "
+						 "at ulimit -v, or give the guest smaller devices");
 			unmap_areas(ep, n);
 			return ret;
 		}

@@ -62,11 +62,14 @@ no_kvm_permission() {
 	chmod 755 "$WORK" "$WORK/cxlvm" "$WORK/files"
 	chmod 777 "$SCENE"
 	mknod "$WORK/kvm" c 10 232
-	chmod 600 "$WORK/kvm"
-	refused 1 '/dev/kvm.*permission denied' 'kvm' -- unshare --mount --propagation private sh -c \
-		'mount --bind "$1" /dev/kvm && shift && exec setpriv --reuid=65534 --regid=65534 \
-			--clear-groups "$@"' sh "$WORK/kvm" "$WORK/cxlvm" run --kernel "$F/payload" \
-		--device $DEVICE
+	chown 0:5 "$WORK/kvm"
+	# the file's group helps only where it has the right: mode, and what is to be typed
+	for mode in '600 chmod 660 /dev/kvm; usermod -aG kvm' '660 as root: usermod -aG tty'; do
+		chmod "${mode%% *}" "$WORK/kvm"
+		refused 1 '/dev/kvm.*permission denied' "${mode#* }" -- unshare --mount --propagation private \
+			sh -c 'mount --bind "$1" /dev/kvm && shift && exec setpriv --reuid=65534 --regid=65534 \
+			--clear-groups "$@"' sh "$WORK/kvm" "$WORK/cxlvm" run --kernel "$F/payload" --device $DEVICE
+	done
 }
 
 # the names as the hint has them
@@ -164,6 +167,36 @@ events_file_is_full() {
 	want_equal "exit status" 0 "$rc"
 	want_equal "how often it is said" 1 \
 		"$(grep -c "events file '/dev/full' does not take all events: No space left" "$WORK/err")"
+}
+
+# The limit on files (ulimit -f) is as a full disk. What is printed goes through pipes, as it holds
+# for files, too.
+files_are_limited() {
+	# device memory is a file, too; in blocks of 512 bytes
+	truncate -s 256M "$F/limited"
+	{
+		status=0
+		(ulimit -f 524288 && exec "$CXLVM" run --kernel "$F/guest" --memory 128M --cpus 3 \
+			--append test=storm-system --device $DEVICE --events "$F/limited" --time-limit 50) 2>&1 || status=$?
+		echo "status $status"
+	} </dev/null | cat >"$WORK/out"
+	want_text "the guest" '^guest: passed' "$WORK/out"
+	want_text "the end" '^status 0' "$WORK/out"
+	want_equal "how often it is said" 1 \
+		"$(grep -c "limited' does not take all events: File too large" "$WORK/out")"
+	for use in "run --kernel $F/payload --device $DEVICE,memory-file=$SCENE/memory" \
+		"plan --svg $SCENE/map.svg"; do
+		# shellcheck disable=SC2086 # words
+		(ulimit -f 0 && exec "$CXLVM" $use) 2>&1 </dev/null | cat >"$WORK/out"
+		want_text "$use" 'File too large' "$WORK/out"
+		nothing_left
+	done
+}
+
+# a mapping of device memory that this process has no room for
+little_address_space() {
+	refused 1 'mapping 0x40000000000 bytes of device memory: Cannot allocate memory' 'ulimit -v' -- \
+		sh -c 'ulimit -v 2000000; exec "$@"' sh "$CXLVM" plan --device sim,size=4T
 }
 
 # a named pipe that nobody writes to
@@ -354,7 +387,9 @@ prepare
 		--device $DEVICE,generation=3,quirk=base-zero,quirk=shadow-lost
 	check "device: memory file cannot be made" refused 1 'nowhere/file' -- \
 		"$CXLVM" run $K --device $DEVICE,memory-file=/nowhere/file
-	check "memory: too little" refused 1 'memory.*16 MiB.*64 MiB' -- "$CXLVM" run $K --memory 16M
+	check "memory: too little" refused 1 'memory.*16777216 .*67108864 .64M' -- "$CXLVM" run $K --memory 16M
+	check "memory: the letter is forgotten" refused 1 'memory of 512 bytes' 'bytes without K, M, G' -- \
+		"$CXLVM" run $K --memory 512
 	check "memory: rubbish" refused 2 'memory.*much' -- "$CXLVM" run $K --memory much
 	check "memory: beyond the address width" refused 1 'memory.*0x10000000000' -- \
 		"$CXLVM" plan --json --memory 2048G --phys-bits 40 --device $DEVICE
@@ -383,6 +418,7 @@ check "a refused start leaves an empty memory file empty" memory_file_stays_empt
 check "a refused start leaves no events file behind" no_events_file_left
 check "a named pipe is no kernel, no initrd, no memory file" kernel_is_a_pipe
 check "plan makes no memory file" plan_leaves_nothing
+check "device memory without address space for it" little_address_space
 if reason=$(have_kvm); then
 	check "KVM without immediate exit" no_capability 136 'KVM_CAP_IMMEDIATE_EXIT is missing'
 	check "KVM without interrupt controllers" no_capability 0 'KVM_CAP_IRQCHIP is missing'
@@ -394,6 +430,7 @@ if reason=$(have_kvm); then
 	check "two devices, one memory file" memory_file_twice
 	check "two machines, one memory file" memory_file_of_another_machine
 	check "an events file that takes no more" events_file_is_full
+	check "a limit on files" files_are_limited
 	check "too few descriptors" few_descriptors
 	check "too few memory slots" few_slots
 else

@@ -239,7 +239,7 @@ static int size_file(int fd, const char *path, uint64_t is, uint64_t size, struc
 	ret = -errno;
 	cxlvm_error_set(err, ret, "memory file %s: cannot grow to %" PRIu64 " bytes: %s", path,
 			size, strerror(-ret));
-	cxlvm_error_hint(err, "name a file in a file system with room for it");
+	cxlvm_error_hint(err, "name a file in a file system with room for it (df, ulimit -f)");
 	return ret;
 }
 
@@ -299,6 +299,10 @@ static int open_memory(const struct cxlvm_sim_config *config, struct sim *sim,
 		int ret = cxlvm_error_set(err, -errno, "device memory of %" PRIu64 " bytes: %s",
 					  config->memory_size, strerror(errno));
 
+		if (ret == -EFBIG)
+			cxlvm_error_hint(err,
+					 "raise the limit on the size of files (ulimit -f), or "
+					 "ask for a smaller size");
 		close(sim->fd);
 		return ret;
 	}
