@@ -5,6 +5,7 @@
 #include "engine.h"
 #include "guest.h"
 #include "loads.h"
+#include "passes.h"
 #include "resets.h"
 #include "serial.h"
 
@@ -388,6 +389,7 @@ const struct test tests[] = {
 	{ "register-reads", test_register_reads },
 	{ "empty-exits", test_empty_exits },
 	{ "loads", test_loads },
+	{ "passes", test_passes },
 	{ "echo", test_echo },
 	{ "noise", test_noise },
 	{ "serial", test_serial },

@@ -31,7 +31,7 @@ planned() {
 prepare() {
 	share_make "$share" "$build"
 	cp tests/tap.sh tests/lab/inside.sh tests/lab/piece.sh tests/lab/qemu.sh tests/guest/payload.sh \
-		tests/guest/store.sh tests/guest/suite.sh "$share/"
+		tests/guest/store.sh tests/guest/suite.sh tests/guest/passes.sh "$share/"
 	cp "$(sh lab/kernel12.sh)" "$share/vmlinuz-old"
 	# the same kernel as the guests', unpacked
 	cp "$(sh lab/host.sh)/kernel" "$share/vmlinux"

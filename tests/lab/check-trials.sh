@@ -277,9 +277,9 @@ exits_added() {
 }
 
 # A pass over all of the device memory when it has been touched; the guest has other things to do
-# as well, so the quietest of three counts. The emulated processor of the lab does not tell KVM where
-# the next instruction is, so that KVM counts each timer, console and halt exit as an emulated
-# instruction as well: a few hundred in a pass, and 33 million if the memory itself were emulated.
+# as well, so the quietest of three counts. insn_emulation cannot be 0 here: in the lab KVM skips MSR
+# accesses and HLT of a Linux guest by emulation (lab/README.md). tests/guest/passes.sh shows, with a
+# guest that does nothing else, that a pass adds 0; 33 million if the memory itself were emulated.
 no_exits() {
 	quietest=
 	for n in 1 2 3; do

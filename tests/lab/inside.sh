@@ -24,7 +24,6 @@ region() { # NAME GENERATION
 trials() {
 	new_memory
 	rm -f "${MEM}2"
-	mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || :
 	# shellcheck disable=SC2086 # options are words
 	set -- --kernel vmlinux --initrd guest-cxl.cpio.gz $TRIALS_OPTIONS \
 		--device "sim,size=$REGION_SIZE,memory-file=$MEM" \
@@ -41,6 +40,8 @@ mkdir -p out/payload
 env CXLVM=bin/cxlvm-switches BASE="$(cat payload.base)" PAYLOAD=payload PATTERN=bin/pattern \
 	WORK=/tmp/payload \
 	sh store.sh >out/payload/tap 2>&1 || :
+mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || :
+env CXLVM=bin/cxlvm GUEST=guest PATTERN=bin/pattern WORK=/tmp/passes sh passes.sh >out/payload/passes 2>&1 || :
 env CXLVM=bin/cxlvm GUEST=guest WORK=/tmp/suite sh suite.sh >out/payload/suite 2>&1 || :
 
 region region-5 5

@@ -73,6 +73,7 @@ tier_lab() {
 	export CXLVM_BUILD="$BUILD"
 	run_tap lab/boot 3700 sh tests/lab/boot.sh "$share"
 	run_tap lab/payload 10 cat "$share/out/payload/tap"
+	run_tap lab/passes 10 cat "$share/out/payload/passes"
 	run_tap lab/guests 10 cat "$share/out/payload/suite"
 	run_tap lab/region-5 120 sh tests/lab/check-region.sh "$share" region-5
 	run_tap lab/region-2 120 sh tests/lab/check-region.sh "$share" region-2
