@@ -137,7 +137,7 @@ check "as does a pass over RAM" each r 1 "$WORDS 0 0 0 0 0 [0-9]+"
 check "a register that is read in a pass over device memory is counted, once" \
 	each t 1 "$WORDS 0 1 1 [0-9]+ 0 [0-9]+"
 check "the first pass has page faults" first_pass_faults
-check "all words were compared, and stored anew" memory_is_renewed
+check "p5_every_word_of_all_of_the_memory_was_compared_and_stored_anew" memory_is_renewed
 if [ -n "${TELL:-}" ]; then
 	tap_end
 	exit
