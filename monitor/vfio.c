@@ -67,15 +67,41 @@ static void progress(void *host, uint64_t done, uint64_t total)
 		(unsigned long long)(done >> 20), (unsigned long long)(total >> 20));
 }
 
-/* Each device gets all of RAM. */
+static struct cxlvm_kernel_device_config device_of(const struct device_config *config)
+{
+	return (struct cxlvm_kernel_device_config){
+		.size = sizeof(struct cxlvm_kernel_device_config),
+		.device = config->has_vfio_fd ? NULL : config->vfio,
+		.has_fd = config->has_vfio_fd,
+		.fd = config->vfio_fd,
+	};
+}
+
+/*
+ * Each I/O address space gets all of RAM, and functions of one IOMMU group share one. A device whose
+ * group cannot be seen counts alone; why is said when it is opened.
+ */
 static uint64_t dma_size(const struct vm *vm)
 {
-	uint64_t size = 0;
+	unsigned int groups[CXLVM_WINDOWS_MAX], n_groups = 0, alone = 0;
 
-	for (unsigned int i = 0; i < vm->config->n_devices; i++)
-		if (vm->config->devices[i].vfio)
-			size += vm->ram.size;
-	return size;
+	for (unsigned int i = 0; i < vm->config->n_devices; i++) {
+		const struct device_config *config = &vm->config->devices[i];
+		const struct cxlvm_kernel_device_config device = device_of(config);
+		unsigned int group, known = 0;
+
+		if (!config->vfio)
+			continue;
+		if (cxlvm_kernel_group(&device, &group, NULL)) {
+			alone++;
+			continue;
+		}
+		while (known < n_groups && groups[known] != group)
+			known++;
+		if (known == n_groups)
+			groups[n_groups++] = group;
+	}
+	return (uint64_t)(n_groups + alone) * vm->ram.size;
 }
 
 int vfio_open(struct device *device, const struct device_config *config, struct cxlvm_error *err)
@@ -89,12 +115,7 @@ int vfio_open(struct device *device, const struct device_config *config, struct 
 		.progress = progress,
 		.dma_size = dma_size(vm),
 	};
-	const struct cxlvm_kernel_device_config open = {
-		.size = sizeof(open),
-		.device = config->has_vfio_fd ? NULL : config->vfio,
-		.has_fd = config->has_vfio_fd,
-		.fd = config->vfio_fd,
-	};
+	const struct cxlvm_kernel_device_config open = device_of(config);
 	int code = vm->vfio.kernel ? 0 : cxlvm_kernel_create(&kernel, &vm->vfio.kernel, err);
 
 	if (!code)

@@ -59,8 +59,9 @@ struct cxlvm_kernel_config {
 	void (*progress)(void *host, uint64_t done, uint64_t total);
 	/*
 	 * Optional: the most that the host is going to map for DMA, in bytes, counted once for each
-	 * device. The error for a limit of locked memory that is too low then says what all of it
-	 * needs; with 0 what is mapped and what was to be mapped next.
+	 * I/O address space: devices of one IOMMU group share one (cxlvm_kernel_group). The error for
+	 * a limit of locked memory that is too low then says what all of it needs; with 0 what is
+	 * mapped and what was to be mapped next.
 	 */
 	uint64_t dma_size;
 };
@@ -103,6 +104,14 @@ struct cxlvm_kernel_device_config {
 CXLVM_PUBLIC int cxlvm_kernel_open(struct cxlvm_kernel *kernel,
 				   const struct cxlvm_kernel_device_config *config,
 				   struct cxlvm_transport *out, struct cxlvm_error *err);
+
+/*
+ * The IOMMU group of a device that is going to be opened, into *group. Opens nothing; a descriptor stays
+ * the caller's. Errors as of cxlvm_kernel_open where the device is not found or has no group:
+ * -ENODEV, -ENXIO, -EINVAL. Any thread.
+ */
+CXLVM_PUBLIC int cxlvm_kernel_group(const struct cxlvm_kernel_device_config *config,
+				    unsigned int *group, struct cxlvm_error *err);
 
 /* The files that a device is opened by: two for iommufd, two for a group. */
 enum cxlvm_kernel_file {

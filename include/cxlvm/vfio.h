@@ -323,9 +323,10 @@ struct cxlvm_decoder_facts {
 
 /*
  * Can a device with these decoders be passed through? The list that cxlvm_endpoint_realize refuses by
- * (REG-8, REG-9, CHK-5), for programs that look at a machine without opening anything. 0, or the first thing
- * that is wrong, with what to do: -EPROTO (number of decoders), -ENXIO (not committed, or with
- * an error), -EOPNOTSUPP (another decoder, interleaving, skip, coherency); -EINVAL, -E2BIG (facts). Calls nothing; any thread.
+ * (REG-8, REG-9, CHK-5), for programs that look at a machine without opening anything. 0, or the first
+ * thing that is wrong, with what to do: -EPROTO (number of decoders), -ENXIO (not committed, or with an
+ * error), -EOPNOTSUPP (another decoder, interleaving, skip, coherency); -EINVAL, -E2BIG (facts). Calls
+ * nothing; any thread.
  */
 CXLVM_PUBLIC int cxlvm_decoder_check(const struct cxlvm_decoder_facts *facts,
 				     struct cxlvm_error *err);

@@ -3,6 +3,7 @@
  * A device of the monitor: how it ends, and the thread that watches it. The transport is played by
  * the test; of the endpoint there is only what the linker's --wrap puts in its place.
  */
+#include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ static struct {
 	int always;        /* eventfd that is always readable */
 	atomic_uint served, looked;
 	struct cxlvm_kernel_config kernel; /* that the monitor gave */
+	bool slow;                         /* what is mapped as the device is opened takes long */
 } rig;
 
 /* Names that the linker gives: NOLINTBEGIN(bugprone-reserved-identifier) */
@@ -33,6 +35,8 @@ int __wrap_cxlvm_kernel_create(const struct cxlvm_kernel_config *config,
 int __wrap_cxlvm_kernel_open(struct cxlvm_kernel *kernel,
 			     const struct cxlvm_kernel_device_config *config,
 			     struct cxlvm_transport *out, struct cxlvm_error *err);
+int __wrap_cxlvm_kernel_group(const struct cxlvm_kernel_device_config *config, unsigned int *group,
+			      struct cxlvm_error *err);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
 int __wrap_cxlvm_endpoint_recheck(struct cxlvm_endpoint *ep)
@@ -66,8 +70,24 @@ int __wrap_cxlvm_kernel_open(struct cxlvm_kernel *kernel,
 	(void)err;
 	assert_ptr_equal(kernel, &rig);
 	assert_string_equal(config->device, "0000:17:00.0");
+	if (!rig.slow)
+		return 0;
 	rig.kernel.progress(rig.kernel.host, 0x40000000, rig.kernel.dma_size / 2);
 	rig.kernel.progress(rig.kernel.host, rig.kernel.dma_size / 2, rig.kernel.dma_size / 2);
+	return 0;
+}
+
+/* Buses 17 and 18 are groups of their own, 99 is not there; a descriptor is of a function on bus 18. */
+int __wrap_cxlvm_kernel_group(const struct cxlvm_kernel_device_config *config, unsigned int *group,
+			      struct cxlvm_error *err)
+{
+	assert_null(err);
+	assert_int_equal(!config->device, config->has_fd);
+	if (config->has_fd)
+		assert_int_equal(config->fd, 7);
+	else if (!strncmp(config->device, "0000:99", 7))
+		return -ENODEV;
+	*group = config->has_fd || !strncmp(config->device, "0000:18", 7) ? 18 : 17;
 	return 0;
 }
 
@@ -257,6 +277,7 @@ static void long_dma_maps_show_how_far_they_are(void **state)
 
 	(void)state;
 	assert_non_null(file);
+	rig.slow = true;
 	rig.vm.ram.size = 0xc0000000;
 	rig.config.n_devices = 3;
 	rig.config.devices[0].vfio = "0000:17:00.0";
@@ -274,16 +295,55 @@ static void long_dma_maps_show_how_far_they_are(void **state)
 	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
 	fclose(file);
 	assert_string_equal(text, wanted);
-	/* Each device of the kernel gets all of RAM, one of a server not. */
+	/* Each group of the kernel's devices gets all of RAM, a device of a server not. */
 	assert_true(rig.kernel.dma_size == 2 * rig.vm.ram.size);
 	rig.vm.vfio.kernel = NULL;
 	device_finish(device);
+}
+
+/* What the machine is told that it is going to map, with these devices: in times of all its RAM. */
+static uint64_t times_of_ram(const char *const names[], unsigned int n)
+{
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+
+	memset(&rig, 0, sizeof(rig));
+	rig.vm.config = &rig.config;
+	rig.vm.ram.size = 0xc0000000;
+	rig.device.vm = &rig.vm;
+	rig.config.n_devices = n;
+	for (unsigned int i = 0; i < n; i++) {
+		struct device_config *device = &rig.config.devices[i];
+
+		device->vfio = names[i];
+		device->has_vfio_fd = !strcmp(names[i], "fd=7");
+		device->vfio_fd = 7;
+	}
+	assert_int_equal(vfio_open(&rig.device, &rig.config.devices[0], &err), 0);
+	assert_int_equal(rig.kernel.dma_size % rig.vm.ram.size, 0);
+	return rig.kernel.dma_size / rig.vm.ram.size;
+}
+
+/* Functions of one IOMMU group share an I/O address space, in which RAM is pinned once. */
+static void dma_ram_is_counted_once_for_each_group(void **state)
+{
+	static const char *const one[] = { "0000:17:00.0", "0000:17:00.1", "0000:17:00.2" };
+	static const char *const two[] = { "0000:17:00.0", "0000:18:00.0", "0000:17:00.1", "fd=7" };
+	/* Of who is not there nothing is known. */
+	static const char *const unknown[] = { "0000:17:00.0", "0000:99:00.0", "0000:99:00.1",
+					       "0000:17:00.1" };
+
+	(void)state;
+	assert_int_equal(times_of_ram(one, 1), 1);
+	assert_int_equal(times_of_ram(one, ARRAY_SIZE(one)), 1);
+	assert_int_equal(times_of_ram(two, ARRAY_SIZE(two)), 2);
+	assert_int_equal(times_of_ram(unknown, ARRAY_SIZE(unknown)), 3);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p8_dma_ends_before_memory_is_unmapped),
+		cmocka_unit_test(dma_ram_is_counted_once_for_each_group),
 		cmocka_unit_test(devices_of_zeros_can_be_finished),
 		cmocka_unit_test(long_dma_maps_show_how_far_they_are),
 		cmocka_unit_test(p8_notices_of_the_kernel_do_not_flood_the_log),

@@ -687,6 +687,50 @@ static void lies_of_the_kernel_are_refused(void **state)
 	end();
 }
 
+/* Whoever counts address spaces before anything is open asks for groups. */
+static void groups_are_told_without_opening(void **state)
+{
+	struct cxlvm_kernel_device_config config = { .size = sizeof(config) };
+	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	unsigned int group = 99;
+	char path[128];
+
+	(void)state;
+	mock_init(true);
+	mock_function("0000:18:00.0", "vfio-pci", "13", "vfio5");
+	mock_function("0000:19:00.0", "vfio-pci", NULL, "vfio6");
+	config.device = MOCK_DEVICE;
+	assert_int_equal(kernel_group_at(&mock.roots, &config, &group, &err), 0);
+	assert_int_equal(group, 12);
+	group = 99;
+	config.device = MOCK_SIBLING;
+	assert_int_equal(kernel_group_at(&mock.roots, &config, &group, &err), 0);
+	assert_int_equal(group, 12);
+	config.device = "18:00.0";
+	assert_int_equal(kernel_group_at(&mock.roots, &config, &group, &err), 0);
+	assert_int_equal(group, 13);
+	config.device = "19:00.0";
+	assert_int_equal(kernel_group_at(&mock.roots, &config, &group, &err), -ENXIO);
+	assert_non_null(strstr(err.message, "0000:19:00.0"));
+	config.device = "20:00.0";
+	assert_int_equal(kernel_group_at(&mock.roots, &config, &group, NULL), -ENODEV);
+	/* A launcher's descriptor stays the launcher's. */
+	mock_link("sys/dev/char/1:3", "../../bus/pci/devices/" MOCK_SIBLING "/vfio-dev/vfio4");
+	mock_link("dev/vfio/devices/given", "/dev/null");
+	snprintf(path, sizeof(path), "%s/vfio/devices/given", mock.dev);
+	config.fd = open(path, O_RDWR | O_CLOEXEC);
+	forget_calls();
+	config.has_fd = true;
+	assert_int_equal(kernel_group_at(&mock.roots, &config, &group, NULL), -EINVAL);
+	config.device = NULL;
+	assert_int_equal(kernel_group_at(&mock.roots, &config, &group, NULL), 0);
+	assert_int_equal(group, 12);
+	mock_expect("");
+	assert_int_not_equal(fcntl(config.fd, F_GETFD), -1);
+	assert_int_equal(close(config.fd), 0);
+	mock_finish();
+}
+
 static void configurations_are_checked(void **state)
 {
 	struct cxlvm_kernel_config config = { .size = sizeof(config) };
@@ -735,6 +779,7 @@ int main(void)
 		cmocka_unit_test(p4_life1_each_call_of_type1_fails_in_turn),
 		cmocka_unit_test(p4_life1_each_call_of_iommufd_fails_in_turn),
 		cmocka_unit_test(lies_of_the_kernel_are_refused),
+		cmocka_unit_test(groups_are_told_without_opening),
 		cmocka_unit_test(configurations_are_checked),
 	};
 

@@ -149,16 +149,51 @@ static int check_place(const struct cxlvm_kernel *kernel, const struct place *pl
 	return 0;
 }
 
+static int take_device(struct cxlvm_kernel_device_config *config,
+		       const struct cxlvm_kernel_device_config *given, struct cxlvm_error *err)
+{
+	int ret = sized_config_take(config, sizeof(*config),
+				    SIZE_WITH(struct cxlvm_kernel_device_config, device), given,
+				    "VFIO device", err);
+
+	if (!ret && !config->device == !config->has_fd)
+		ret = cxlvm_error_set(err, -EINVAL,
+				      "VFIO device configuration with %s of name and descriptor",
+				      config->device ? "both" : "none");
+	if (ret)
+		cxlvm_error_hint(err, "see struct cxlvm_kernel_device_config in cxlvm/kernel.h");
+	return ret;
+}
+
+static int find_place(const struct roots *roots, const struct cxlvm_kernel_device_config *config,
+		      struct place *place, struct cxlvm_error *err)
+{
+	return config->has_fd ? place_of_fd(roots, config->fd, place, err)
+			      : place_find(roots, config->device, place, err);
+}
+
+int kernel_group_at(const struct roots *roots, const struct cxlvm_kernel_device_config *given,
+		    unsigned int *group, struct cxlvm_error *err)
+{
+	struct cxlvm_kernel_device_config config;
+	struct place place;
+	int ret = take_device(&config, given, err);
+
+	if (!ret)
+		ret = find_place(roots, &config, &place, err);
+	if (!ret && !place.has_group)
+		ret = refuse_no_iommu(roots, &place, err);
+	if (!ret)
+		*group = place.group;
+	return ret;
+}
+
 static int open_device(struct cxlvm_kernel *kernel, const struct cxlvm_kernel_device_config *config,
 		       struct kernel_device *device, struct cxlvm_error *err)
 {
 	struct place place;
-	int ret;
+	int ret = find_place(&kernel->roots, config, &place, err);
 
-	if (config->has_fd)
-		ret = place_of_fd(&kernel->roots, config->fd, &place, err);
-	else
-		ret = place_find(&kernel->roots, config->device, &place, err);
 	if (!ret)
 		ret = check_place(kernel, &place, err);
 	if (ret)
@@ -204,18 +239,10 @@ int cxlvm_kernel_open(struct cxlvm_kernel *kernel, const struct cxlvm_kernel_dev
 {
 	struct cxlvm_kernel_device_config taken, *config = &taken;
 	struct kernel_device *device;
-	int ret = sized_config_take(config, sizeof(*config),
-				    SIZE_WITH(struct cxlvm_kernel_device_config, device), given,
-				    "VFIO device", err);
+	int ret = take_device(config, given, err);
 
-	if (!ret && !config->device == !config->has_fd)
-		ret = cxlvm_error_set(err, -EINVAL,
-				      "VFIO device configuration with %s of name and descriptor",
-				      config->device ? "both" : "none");
-	if (ret) {
-		cxlvm_error_hint(err, "see struct cxlvm_kernel_device_config in cxlvm/kernel.h");
+	if (ret)
 		return ret;
-	}
 	device = calloc(1, sizeof(*device));
 	if (!device) {
 		cxlvm_error_set(err, -ENOMEM, "no memory for a VFIO device of %zu bytes",
@@ -296,11 +323,17 @@ int kernel_create_at(const struct roots *roots, const struct cxlvm_kernel_config
 	return 0;
 }
 
+static const struct roots machine_roots = { .sys = "/sys", .dev = "/dev", .proc = "/proc" };
+
+int cxlvm_kernel_group(const struct cxlvm_kernel_device_config *config, unsigned int *group,
+		       struct cxlvm_error *err)
+{
+	return kernel_group_at(&machine_roots, config, group, err);
+}
+
 int cxlvm_kernel_create(const struct cxlvm_kernel_config *config, struct cxlvm_kernel **kernel,
 			struct cxlvm_error *err)
 {
-	static const struct roots roots = { .sys = "/sys", .dev = "/dev", .proc = "/proc" };
-
 	/* Its structures are in the host's byte order, what devices answer is in the bus's. */
 	if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) {
 		cxlvm_error_set(err, -EOPNOTSUPP,
@@ -308,7 +341,7 @@ int cxlvm_kernel_create(const struct cxlvm_kernel_config *config, struct cxlvm_k
 		cxlvm_error_hint(err, "use a vfio-user server, or a little-endian host");
 		return -EOPNOTSUPP;
 	}
-	return kernel_create_at(&roots, config, kernel, err);
+	return kernel_create_at(&machine_roots, config, kernel, err);
 }
 
 void cxlvm_kernel_destroy(struct cxlvm_kernel *kernel)

@@ -35,9 +35,11 @@ struct kernel_device {
 	struct kernel_region *regions;
 };
 
-/* kernel.c: the public function with other folders. */
+/* kernel.c: the public functions with other folders. */
 int kernel_create_at(const struct roots *roots, const struct cxlvm_kernel_config *config,
 		     struct cxlvm_kernel **kernel, struct cxlvm_error *err);
+int kernel_group_at(const struct roots *roots, const struct cxlvm_kernel_device_config *config,
+		    unsigned int *group, struct cxlvm_error *err);
 struct space *kernel_find_space(const struct cxlvm_kernel *kernel, const struct space_ops *ops,
 				unsigned int group);
 /* The functions of the host's hypervisor. */
