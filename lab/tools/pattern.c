@@ -18,7 +18,9 @@
 
 static const char usage[] =
 	"usage: pattern fill FILE SEED    write the pattern of SEED into FILE\n"
-	"       pattern check FILE SEED   compare; exit status 1 if a page differs\n"
+	"       pattern check FILE SEED [WORDS]\n"
+	"                                 compare, of each page the first WORDS words if that is\n"
+	"                                 given; exit status 1 if a page differs\n"
 	"       pattern seed              print a random seed\n"
 	"SEED is a 64-bit number in hex.\n";
 
@@ -39,21 +41,30 @@ static bool parse_seed(const char *text, uint64_t *seed)
 	return true;
 }
 
+/* 1 to a page of them. */
+static bool parse_words(const char *text, uint64_t *words)
+{
+	char *end;
+
+	*words = strtoull(text, &end, 10);
+	return *text >= '1' && *text <= '9' && !*end && *words <= PATTERN_PAGE_WORDS;
+}
+
 static void make_page(uint64_t *page, uint64_t number, uint64_t seed)
 {
 	for (uint64_t i = 0; i < PATTERN_PAGE_WORDS; i++)
 		page[i] = pattern_word(seed, number * PATTERN_PAGE_WORDS + i);
 }
 
-/* Reads or writes one whole page; a file that ends early is an I/O error. */
-static int transfer_page(int fd, uint64_t *page, uint64_t number, bool write_it)
+/* Reads or writes one page, or its first bytes; a file that ends early is an I/O error. */
+static int transfer_page(int fd, uint64_t *page, uint64_t number, size_t size, bool write_it)
 {
 	char *bytes = (char *)page;
 	size_t done = 0;
 
-	while (done < PATTERN_PAGE_SIZE) {
+	while (done < size) {
 		off_t at = (off_t)(number * PATTERN_PAGE_SIZE + done);
-		size_t left = PATTERN_PAGE_SIZE - done;
+		size_t left = size - done;
 		ssize_t n = write_it ? pwrite(fd, bytes + done, left, at)
 				     : pread(fd, bytes + done, left, at);
 
@@ -88,22 +99,24 @@ static int fill(int fd, const char *file, uint64_t pages, uint64_t seed)
 
 	for (uint64_t number = 0; number < pages; number++) {
 		make_page(page, number, seed);
-		if (transfer_page(fd, page, number, true))
+		if (transfer_page(fd, page, number, sizeof(page), true))
 			return fail(file);
 	}
 	return 0;
 }
 
-static int check(int fd, const char *file, uint64_t pages, uint64_t seed)
+/* The first words of each page. */
+static int check(int fd, const char *file, uint64_t pages, uint64_t seed, uint64_t words)
 {
 	uint64_t wanted[PATTERN_PAGE_WORDS], found[PATTERN_PAGE_WORDS];
 	uint64_t bad = 0, first_bad = 0;
+	size_t size = words * sizeof(uint64_t);
 
 	for (uint64_t number = 0; number < pages; number++) {
 		make_page(wanted, number, seed);
-		if (transfer_page(fd, found, number, false))
+		if (transfer_page(fd, found, number, size, false))
 			return fail(file);
-		if (memcmp(wanted, found, sizeof(wanted)) && !bad++)
+		if (memcmp(wanted, found, size) && !bad++)
 			first_bad = number;
 	}
 	printf("pages %" PRIu64 " bad %" PRIu64 " first_bad ", pages, bad);
@@ -114,7 +127,7 @@ static int check(int fd, const char *file, uint64_t pages, uint64_t seed)
 	return bad > 0;
 }
 
-static int fill_or_check(bool fill_it, const char *file, uint64_t seed)
+static int fill_or_check(bool fill_it, const char *file, uint64_t seed, uint64_t words)
 {
 	int fd = open(file, (fill_it ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
 	uint64_t pages;
@@ -125,7 +138,8 @@ static int fill_or_check(bool fill_it, const char *file, uint64_t seed)
 	if (count_pages(fd, &pages))
 		status = fail(file);
 	else
-		status = fill_it ? fill(fd, file, pages, seed) : check(fd, file, pages, seed);
+		status =
+			fill_it ? fill(fd, file, pages, seed) : check(fd, file, pages, seed, words);
 	if (close(fd) && !status)
 		status = fail(file);
 	return status;
@@ -143,14 +157,17 @@ static int print_seed(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t seed = 0;
+	uint64_t seed = 0, words = PATTERN_PAGE_WORDS;
+	bool to_check = argc > 1 && !strcmp(argv[1], "check");
 	int status;
 
 	if (argc == 2 && !strcmp(argv[1], "seed")) {
 		status = print_seed();
-	} else if (argc == 4 && (!strcmp(argv[1], "fill") || !strcmp(argv[1], "check")) &&
-		   parse_seed(argv[3], &seed)) {
-		status = fill_or_check(!strcmp(argv[1], "fill"), argv[2], seed);
+	} else if ((argc == 4 && (to_check || !strcmp(argv[1], "fill")) &&
+		    parse_seed(argv[3], &seed)) ||
+		   (argc == 5 && to_check && parse_seed(argv[3], &seed) &&
+		    parse_words(argv[4], &words))) {
+		status = fill_or_check(!to_check, argv[2], seed, words);
 	} else {
 		fputs(usage, stderr);
 		return 2;

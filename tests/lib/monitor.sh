@@ -23,9 +23,9 @@ nothing_left() {
 		ls -lA "$SCENE"
 		fail "files were left behind"
 	}
-	for process in /proc/[0-9]*; do
-		[ "$(readlink "$process/cwd" 2>/dev/null || :)" != "$SCENE" ] ||
-			fail "a process was left behind: $(tr '\0' ' ' <"$process/cmdline")"
+	# one command for all processes: with one each, most of the time of these tests was spent here
+	for folder in $(find /proc/[0-9]*/cwd -maxdepth 0 -lname "$SCENE" 2>/dev/null || :); do
+		fail "a process was left behind: $(tr '\0' ' ' <"${folder%cwd}cmdline")"
 	done
 }
 

@@ -2,7 +2,7 @@
 /*
  * To be loaded before libc: when the file BREAK_TRIGGER is there, something breaks, once, in the
  * mapping that BREAK_MAPPING is a part of the line of in /proc/self/maps, or whose size it is:
- * "size:" and hexadecimal digits.
+ * "size:" and hexadecimal digits. The file is removed when the next call will find it broken.
  *
  * BREAK_HOW=poison: what the kernel does when the guest touches a page with a memory error: SIGBUS
  *   to the thread, and KVM_RUN is interrupted. In the page at BREAK_OFFSET.
@@ -71,9 +71,11 @@ static void *wait_for_trigger(void *argument)
 		find(&start, &end);
 		if (mprotect((void *)start, end - start, PROT_NONE))
 			perror("break_memory: mprotect");
+		unlink(getenv("BREAK_TRIGGER"));
 		return argument;
 	}
 	due = true;
+	unlink(getenv("BREAK_TRIGGER"));
 	/* Out of the guest, which the monitor takes for nothing. */
 	while (due && strcmp(getenv("BREAK_HOW"), "own")) {
 		tgkill(getpid(), vcpu, SIGUSR1);

@@ -157,21 +157,32 @@ forced() {
 }
 
 # cut IMAGE STEP COMPLETE TYPE - up to COMPLETE bytes it is not complete
+# with few other commands: there are hundreds of lengths
 cut() {
-	n=0
-	while [ $n -lt "$3" ]; do
+	n=$((($3 - 1) / $2 * $2))
+	: >"$WORK/json"
+	cp "$1" "$F/shorter"
+	while [ $n -ge 0 ]; do
+		truncate -s $n "$F/shorter"
 		rc=0
-		head -c $n "$1" | "$CXLVM" decode --type "$4" - >"$WORK/out" 2>"$WORK/err" || rc=$?
+		"$CXLVM" decode --type "$4" - <"$F/shorter" >"$WORK/out" 2>"$WORK/err" || rc=$?
 		[ $rc = 1 ] || fail "exit status $rc for $n bytes of $1"
-		grep -q "stopped at 0x.*: " "$WORK/err" || fail "no reason for $n bytes of $1"
+		reason=none
+		while read -r line; do
+			case $line in
+			*"stopped at 0x"*": "*) reason=$line ;;
+			esac
+		done <"$WORK/err"
+		[ "$reason" != none ] || fail "no reason for $n bytes of $1"
 		rc=0
-		head -c $n "$1" | "$CXLVM" decode --json - >"$WORK/out" 2>"$WORK/err" || rc=$?
+		"$CXLVM" decode --json - <"$F/shorter" >>"$WORK/json" 2>"$WORK/err" || rc=$?
 		[ $rc = 1 ] || fail "exit status $rc for $n bytes of $1, recognized"
-		[ ! -s "$WORK/out" ] || jq -e '.complete == false and (.problems | length) > 0 and
-			all(.problems[]; .message and (.offset | type) == "number")' "$WORK/out" \
-			>/dev/null || fail "JSON for $n bytes of $1"
-		n=$((n + $2))
+		n=$((n - $2))
 	done
+	[ -s "$WORK/json" ] || fail "no part of $1 is recognized"
+	jq -e -s 'all(.[]; .complete == false and (.problems | length) > 0 and
+		all(.problems[]; .message and (.offset | type) == "number"))' "$WORK/json" >/dev/null ||
+		fail "JSON for a part of $1"
 }
 
 cut_cedt() {
@@ -186,12 +197,14 @@ cut_cedt() {
 
 cut_component() {
 	cut "$F/cm" 16 4096 component
-	n=0
-	while [ $n -lt 65536 ]; do
+	cp "$G/device" "$F/shorter"
+	n=65536
+	while [ $n -gt 0 ]; do
+		n=$((n - 512))
+		truncate -s $n "$F/shorter"
 		rc=0
-		head -c $n "$G/device" | "$CXLVM" decode - >/dev/null 2>&1 || rc=$?
+		"$CXLVM" decode - <"$F/shorter" >/dev/null 2>&1 || rc=$?
 		[ $rc = $((n < 8192)) ] || fail "exit status $rc for $n bytes of a component block"
-		n=$((n + 512))
 	done
 }
 

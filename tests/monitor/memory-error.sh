@@ -46,6 +46,11 @@ broken() {
 	start env LD_PRELOAD="$F/break_memory.so" BREAK_TRIGGER="$F/trigger" BREAK_HOW="$1" \
 		BREAK_MAPPING="$2" BREAK_OFFSET=0x5000 "$CXLVM"
 	touch "$F/trigger"
+	for _ in $(seq 200); do
+		[ -e "$F/trigger" ] || return 0
+		sleep 0.02
+	done
+	fail "nothing broke"
 }
 
 # ended - its exit status
