@@ -39,6 +39,7 @@ static struct {
 	_Atomic uint64_t slot_base, slot_size;
 	unsigned int n_dma;
 	uint32_t flags;   /* of the BAR: what region info says */
+	uint8_t caps[64]; /* behind its header */
 	int slot_refused; /* KVM takes none: this errno */
 
 	/* What does not answer. */
@@ -144,14 +145,16 @@ enum vcpu_exit __wrap_vcpu_enter(struct vcpu *vcpu, struct cxlvm_error *err)
 
 static int region_info(void *device, uint32_t index, void *buf, size_t len, size_t *needed)
 {
-	uint32_t flags = rig.flags;
+	uint32_t flags = rig.flags, caps = 32;
 
 	(void)device;
 	(void)index;
-	assert_true(len >= 32);
+	assert_true(len >= caps + sizeof(rig.caps));
 	memset(buf, 0, len);
 	memcpy((char *)buf + 4, &flags, sizeof(flags));
-	*needed = 32;
+	memcpy((char *)buf + 12, &caps, sizeof(caps));
+	memcpy((char *)buf + 32, rig.caps, sizeof(rig.caps));
+	*needed = caps + sizeof(rig.caps);
 	return 0;
 }
 
@@ -282,6 +285,45 @@ static void p8_a_bar_has_a_slot_in_the_memory_of_its_bridge_alone(void **state)
 	bar_maps_follow(device);
 	assert_int_equal(rig.slot_size, 0);
 	unplug();
+}
+
+/* Two areas that the kernel lets be mapped: what of them is. */
+static void expect_areas(uint64_t offset, uint64_t size, uint64_t other, uint64_t other_size,
+			 const char *wanted)
+{
+	/* capability 1, version 1, the last one; how many areas */
+	const uint32_t head[] = { 0x00010001, 0, 2, 0 };
+	const uint64_t areas[] = { offset, size, other, other_size };
+	struct device *device = plug();
+	char got[64] = "";
+
+	bar_maps_finish(device);
+	rig.flags = 0xf;
+	memcpy(rig.caps, head, sizeof(head));
+	memcpy(rig.caps + sizeof(head), areas, sizeof(areas));
+	assert_int_equal(bar_maps_init(device, NULL), 0);
+	for (size_t i = 0; i < device->pci.n_maps; i++) {
+		const struct bar_map *map = &device->pci.maps[i];
+		size_t n = strlen(got);
+
+		snprintf(got + n, sizeof(got) - n, "0x%llx+0x%llx ",
+			 (unsigned long long)map->offset, (unsigned long long)map->size);
+	}
+	assert_string_equal(got, wanted);
+	unplug();
+}
+
+/* Whole pages inside the BAR; the kernel's numbers are not trusted. */
+static void p8_areas_that_are_not_inside_their_bar_are_not_mapped(void **state)
+{
+	(void)state;
+	expect_areas(0, BAR_SIZE, 0, 0, "0x0+0x10000 ");
+	expect_areas(0x1000, 0x2000, 0x8000, 0x8000, "0x1000+0x2000 0x8000+0x8000 ");
+	expect_areas(0x1800, 0x2000, 0x8000, 0x800, "0x2000+0x1000 ");
+	expect_areas(0x8000, 0x9000, 0x1000, 0x1000, "0x1000+0x1000 ");
+	expect_areas(BAR_SIZE, 0x1000, BAR_SIZE + 0x1000, 0x1000, "");
+	expect_areas(0x1000, UINT64_MAX - 0xfff, UINT64_MAX - 0xfff, 0x2000, "");
+	expect_areas(0, UINT64_MAX, 0xf000, 0x1000, "0xf000+0x1000 ");
 }
 
 /* P4: what KVM does not take is not left in the device's address space. */
@@ -484,6 +526,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p8_a_bar_has_a_slot_in_the_memory_of_its_bridge_alone),
+		cmocka_unit_test(p8_areas_that_are_not_inside_their_bar_are_not_mapped),
 		cmocka_unit_test(dma5_a_slot_that_is_refused_leaves_no_dma),
 		cmocka_unit_test(without_a_free_slot_a_bar_is_forwarded),
 		cmocka_unit_test(map5_p8_a_bar_that_does_not_answer_is_forwarded),
