@@ -178,7 +178,7 @@ int vm_run(struct vm *vm, struct vm_end *end, struct cxlvm_error *err)
 	int code;
 
 	*end = (struct vm_end){ .kind = VM_END_NOT_STARTED };
-	code = stop_init(&vm->stop, err);
+	code = vm->stop.running ? 0 : stop_init(&vm->stop, err);
 	if (!code)
 		code = memory_error_watch(vm, err);
 	if (!code) {

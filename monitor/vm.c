@@ -292,12 +292,27 @@ static int place(struct vm *vm, struct cxlvm_error *err)
 	return code;
 }
 
+/*
+ * A signal while the machine is made ends it when that is done, so that no socket and no file is left.
+ * Pinning guest memory for a device of the host may take minutes: until then a signal ends the process
+ * as it does everywhere.
+ */
+static bool may_defer_signals(const struct vm_config *config)
+{
+	for (unsigned int i = 0; i < config->n_devices; i++)
+		if (config->devices[i].vfio || config->devices[i].has_vfio_fd)
+			return false;
+	return !config->plan;
+}
+
 static int build(struct vm *vm, struct cxlvm_error *err)
 {
 	bool run = !vm->config->plan;
 	struct cpu_request request;
 	int code = cpus_init(&vm->cpus, err);
 
+	if (!code && may_defer_signals(vm->config))
+		code = stop_init(&vm->stop, err);
 	if (!code)
 		code = events_init(&vm->events, run ? vm->config->events : NULL, err);
 	if (!code)

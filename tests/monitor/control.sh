@@ -265,6 +265,20 @@ stopped_for_a_while() {
 	want_text "the answer" '^sim0 ' "$F/late"
 }
 
+# A signal at any time of the start leaves no socket.
+signal_while_it_starts() {
+	for ms in $(seq -w 0 2 60); do
+		"$CXLVM" run --kernel "$F/guest" --memory 1G --cpus 4 --append test=forever --device sim,size=1G \
+			--control "$S.early" --time-limit 50 >"$WORK/out" 2>"$WORK/err" </dev/null &
+		sleep "0.0$ms"
+		kill -TERM $!
+		rc=0
+		wait $! || rc=$?
+		want_equal "exit status after $ms ms" 143 "$rc"
+		[ ! -e "$S.early" ] || fail "after $ms ms the socket is left"
+	done
+}
+
 answer_is_lost() {
 	for words in "$S status" "$S map" "--json $S devices" --help; do
 		rc=0
@@ -351,6 +365,7 @@ if reason=$(have_kvm); then
 	check "reset of the machine" machine_reset
 	check "reset of one device, each kind" device_resets
 	check "events are heard, and in the file" events_are_heard
+	check "a signal while it starts" signal_while_it_starts
 	check "a machine that answers late" stopped_for_a_while
 	check "answers that cannot be printed" answer_is_lost
 	check "stop" stop_ends_it
