@@ -8,6 +8,7 @@
 #include "check.h"
 #include "command.h"
 #include "emit.h"
+#include "layout.h"
 #include "list.h"
 #include "parse.h"
 
@@ -305,9 +306,12 @@ static bool parse_value(struct request *request, const char *name, size_t len, c
 		*(len == 7 ? &request->where : &request->capture) = value;
 		return true;
 	}
-	if (parse_size(value, &request->memory_size) && request->memory_size)
-		return true;
-	return refuse("--memory is not a size:", value, "for example --memory 16G");
+	if (!parse_size(value, &request->memory_size))
+		return refuse("--memory is not a size:", value, "for example --memory 16G");
+	if (request->memory_size < LAYOUT_RAM_MIN)
+		return refuse("--memory is less than a guest of cxlvm run has (64M):", value,
+			      "sizes are bytes without K, M, G or T behind them: for example 16G");
+	return true;
 }
 
 static bool parse(struct request *request, int argc, char **argv)

@@ -223,6 +223,7 @@ static void execute(struct control *control, struct json_object *request,
 		    struct json_object *answer)
 {
 	struct json_object *name;
+	char text[160];
 
 	if (!json_object_is_type(request, json_type_object) ||
 	    !json_object_object_get_ex(request, "command", &name) ||
@@ -233,7 +234,6 @@ static void execute(struct control *control, struct json_object *request,
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		const char *unknown;
-		char text[96];
 		int ret;
 
 		if (strcmp(commands[i].name, json_object_get_string(name)))
@@ -245,12 +245,14 @@ static void execute(struct control *control, struct json_object *request,
 			return;
 		}
 		ret = commands[i].execute(control, request, answer);
+		snprintf(text, sizeof(text), "%s: %s", commands[i].name, error_text(ret));
 		if (ret)
-			add_error(answer, error_text(ret), commands[i].hint);
+			add_error(answer, text, commands[i].hint);
 		return;
 	}
-	add_error(answer, "unknown command",
-		  "stats, poison, clear-poison, memory-ready, fail-resets");
+	add_error(
+		answer, "unknown command",
+		"commands of a device are stats, poison, clear-poison, memory-ready, fail-resets");
 }
 
 /* The one value of a line, which the caller puts; NULL: there is none, or something behind it. */

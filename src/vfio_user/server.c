@@ -78,6 +78,10 @@ static int open_memory(struct cxlvm_server *server, struct cxlvm_error *err)
 	if (ret)
 		cxlvm_error_set(err, ret, "device memory of %" PRIu64 " bytes: %s", size,
 				strerror(-ret));
+	if (ret == -ENOMEM)
+		cxlvm_error_hint(err,
+				 "not enough address space or memory for it: look at ulimit -v, "
+				 "or ask for a smaller size");
 	return ret;
 }
 

@@ -57,6 +57,8 @@ command_line() {
 sizes() {
 	refused 1 '134217728' '256 MiB' -- "$CXLVM" device --socket s --size 128M
 	refused 1 'size of 0 bytes' -- "$CXLVM" device --socket s --size 0
+	refused 1 'device memory of 4398046511104 bytes: Cannot allocate memory' 'ulimit -v' -- \
+		sh -c 'ulimit -v 2000000; exec "$@"' sh "$CXLVM" device --socket s --size 4T
 	refused 1 '805306368.*power of two' -- "$CXLVM" device --socket s --size 768M --expose-memory bar
 }
 
@@ -409,7 +411,7 @@ control_by_ctl() {
 	refused 2 'not a number: many' -- "$CXLVM" ctl "$WORK/control" fail-resets many
 	refused 2 'neither on nor off: maybe' -- "$CXLVM" ctl "$WORK/control" memory-ready maybe
 	refused 2 'wrong number of arguments for poison' -- "$CXLVM" ctl "$WORK/control" poison 1
-	refused 1 'out of range' 'inside the memory' -- "$CXLVM" ctl "$WORK/control" poison 256M 1
+	refused 1 'poison: .*out of range' 'inside the memory' -- "$CXLVM" ctl "$WORK/control" poison 256M 1
 	# what only a machine has
 	refused 1 'unknown command' 'fail-resets' -- "$CXLVM" ctl "$WORK/control" status
 	server_stop TERM

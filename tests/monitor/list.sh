@@ -20,8 +20,11 @@ bad_options() {
 	refused 2 'a value is missing' -- "$CXLVM" list --capture
 	refused 1 'cannot write /nowhere/x' -- "$CXLVM" list --capture /nowhere/x
 	refused 2 "unexpected argument 'b'" -- "$CXLVM" check a b
-	for size in 0 1X -1 x ''; do
+	for size in 1X -1 x ''; do
 		refused 2 -- "$CXLVM" check --memory "$size"
+	done
+	for size in 0 16 63M; do
+		refused 2 "less than a guest.*64M.*'$size'" 'bytes without K' -- "$CXLVM" check --memory $size
 	done
 	refused 2 'nothing is opened' -- "$CXLVM" check --capture "$F/x"
 	refused 2 'nothing is opened' -- "$CXLVM" check --open --capture "$F/x" --sysfs "$M/held.machine"
