@@ -67,7 +67,7 @@ static void begin(void)
 	rig.vm.devices = &rig.device;
 	rig.vm.n_devices = 1;
 	snprintf(rig.device.name, sizeof(rig.device.name), "sim0");
-	strcpy(rig.folder, "/tmp/cxlvm-control.XXXXXX");
+	snprintf(rig.folder, sizeof(rig.folder), "/tmp/cxlvm-control.XXXXXX");
 	assert_non_null(mkdtemp(rig.folder));
 	snprintf(rig.path, sizeof(rig.path), "%s/socket", rig.folder);
 	assert_int_equal(events_init(&rig.vm.events, NULL, &err), 0);
@@ -130,9 +130,8 @@ static const char *heard(int fd)
 		if (got > 0)
 			n += (size_t)got;
 	}
-	text[n] = 0;
-	if (!got || (got < 0 && errno == ECONNRESET))
-		strcat(text, "END");
+	snprintf(text + n, sizeof(text) - n, "%s",
+		 !got || (got < 0 && errno == ECONNRESET) ? "END" : "");
 	return text;
 }
 

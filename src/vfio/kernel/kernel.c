@@ -176,7 +176,7 @@ int kernel_group_at(const struct roots *roots, const struct cxlvm_kernel_device_
 		    unsigned int *group, struct cxlvm_error *err)
 {
 	struct cxlvm_kernel_device_config config;
-	struct place place;
+	struct place place = { .has_group = false };
 	int ret = take_device(&config, given, err);
 
 	if (!ret)
