@@ -7,13 +7,13 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/file_lock.h"
 #include "base/math.h"
 #include "vfio_user/message.h"
 
@@ -255,18 +255,6 @@ no_room:
 	return ret;
 }
 
-static int lock_file(int fd, const char *path, struct cxlvm_error *err)
-{
-	if (!flock(fd, LOCK_EX | LOCK_NB))
-		return 0;
-	if (errno != EWOULDBLOCK)
-		return cxlvm_error_set(err, -errno, "memory file %s: flock: %s", path,
-				       strerror(errno));
-	cxlvm_error_set(err, -EBUSY, "memory file %s is in use by another process", path);
-	cxlvm_error_hint(err, "end the other server, which lslocks names, or use another file");
-	return -EBUSY;
-}
-
 int vu_memory_file(const char *path, uint64_t size, bool *made, int *lock, struct cxlvm_error *err)
 {
 	int first, fd, ret;
@@ -285,7 +273,7 @@ int vu_memory_file(const char *path, uint64_t size, bool *made, int *lock, struc
 				      "exists");
 		return ret;
 	}
-	ret = lock_file(first, path, err);
+	ret = file_lock(first, path, err);
 	/* Not to be removed: it is the other's. */
 	if (ret)
 		goto close;

@@ -352,11 +352,17 @@ failed_start() {
 	[ ! -e "$WORK/files/made" ] && [ ! -e "$WORK/socket" ] || fail "something is left behind"
 }
 
-# One memory, one server.
+# One memory, one device: another server's, or one in the process of a monitor.
 memory_file_in_use() {
 	server_start --memory-file "$WORK/files/shared"
-	refused 1 'shared is in use by another process' 'lslocks' -- "$CXLVM" device --socket s $SIZE \
-		--memory-file "$WORK/files/shared"
+	busy="shared is the memory of a device of process [0-9]"
+	# shellcheck disable=SC2086 # two words
+	refused 1 "$busy" 'of its own' -- "$CXLVM" device --socket s $SIZE --memory-file "$WORK/files/shared"
+	if have_kvm; then
+		sh "$PAYLOAD_TOOL" build "$WORK/files/payload"
+		refused 1 "$busy" 'of its own' -- "$CXLVM" run --kernel "$WORK/files/payload" \
+			--device "sim,size=256M,memory-file=$WORK/files/shared"
+	fi
 	[ -f "$WORK/files/shared" ] || fail "the file is gone"
 	server_stop KILL
 	server_start --memory-file "$WORK/files/shared"

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -321,13 +320,14 @@ static void vu_server_memory_file_has_one_server(void **state)
 					      .memory_file = file,
 					      .socket_path = path };
 	struct cxlvm_error err = CXLVM_ERROR_INIT;
+	struct flock unlock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
 	struct cxlvm_server *second;
 	int fd;
 
 	(void)state;
 	start_with_file();
 	fd = memory_fd();
-	assert_int_equal(flock(fd, LOCK_UN), 0);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &unlock), 0);
 	close(fd);
 	snprintf(path, sizeof(path), "%s/second", folder);
 	assert_int_equal(cxlvm_server_create(&config, &second, &err), -EBUSY);
