@@ -50,9 +50,13 @@ static bool parse_decoder(const char *value, struct device_config *device)
 	return true;
 }
 
+/* It goes into JSON and into a picture, which take no other bytes. */
 static bool parse_window(const char *value, struct device_config *device)
 {
 	device->window = value;
+	for (const char *c = value; *c; c++)
+		if (*c < ' ' || *c > '~')
+			return false;
 	return value[0] && strlen(value) < CXLVM_NAME_MAX;
 }
 
@@ -123,8 +127,8 @@ static const struct device_key {
 	  false },
 	{ "decoder", "locked or guest", "who programs the decoders; default locked", parse_decoder,
 	  false },
-	{ "window", "NAME, at most 63 bytes", "what the device's window is called", parse_window,
-	  false },
+	{ "window", "NAME, at most 63 bytes of printable ASCII",
+	  "what the device's window is called", parse_window, false },
 	{ "window-base", "ADDRESS, a multiple of 256 MiB such as 0x250000000",
 	  "where its window is", parse_window_base, false },
 	{ "cxl-fmws-base", "ADDRESS, a multiple of 256 MiB such as 0x250000000",

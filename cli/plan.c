@@ -20,7 +20,7 @@
 static void help(FILE *to)
 {
 	fputs("usage: cxlvm plan [--json] [--svg FILE] [OPTION...]\n\n"
-	      "Print what a run with the same options would put where. Needs no KVM, maps nothing\n"
+	      "Print what a run with the same options would put where. Needs no KVM, starts nothing\n"
 	      "and leaves nothing behind.\n\n",
 	      to);
 	options_help(to, true);

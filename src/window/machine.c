@@ -32,12 +32,15 @@ int cxlvm_machine_create(const struct cxlvm_machine_config *given, struct cxlvm_
 		return cxlvm_error_set(err, -EINVAL,
 				       "physical address width of %u bits is not within 32 to 52",
 				       config->phys_bits);
-	if (config->place_from.value >> config->phys_bits)
-		return cxlvm_error_set(err, -EINVAL,
-				       "placement from 0x%" PRIx64
-				       " is beyond the address width of "
-				       "%u bits",
-				       config->place_from.value, config->phys_bits);
+	if (config->place_from.value >> config->phys_bits) {
+		cxlvm_error_set(err, -EINVAL,
+				"placement from 0x%" PRIx64
+				" is beyond the address width of %u bits",
+				config->place_from.value, config->phys_bits);
+		cxlvm_error_hint(err, "give the guest an address width of at least %d bits",
+				 64 - __builtin_clzll(config->place_from.value));
+		return -EINVAL;
+	}
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return cxlvm_error_set(err, -ENOMEM, "no memory for a machine");

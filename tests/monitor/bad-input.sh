@@ -371,6 +371,10 @@ prepare
 		"$CXLVM" run $K --device $DEVICE,window=
 	check "device: window with a name that is too long" refused 2 'window.*wwww' '63 bytes' -- \
 		"$CXLVM" run $K --device "$DEVICE,window=$(printf 'w%.0s' $(seq 64))"
+	check "device: window with a name that JSON does not take" refused 2 'window' 'printable ASCII' -- \
+		"$CXLVM" plan --device "$DEVICE,window=$(printf 'a\377')"
+	check "device: window with a name of two lines" refused 2 'window' 'printable ASCII' -- \
+		"$CXLVM" plan --device "$DEVICE,window=$(printf 'a\nb')"
 	check "device: an unknown key is told all known ones" refused 2 'colour' \
 		'size, generation, cxl, decoder, window, window-base, cxl-fmws-base, require-dma, allow-slow, memory-file' \
 		-- "$CXLVM" plan --device $DEVICE,colour=blue
@@ -395,6 +399,8 @@ prepare
 		"$CXLVM" plan --json --memory 2048G --phys-bits 40 --device $DEVICE
 	check "address width: too small" refused 2 'phys-bits.*16' -- \
 		"$CXLVM" plan --json --phys-bits 16 --device $DEVICE
+	check "address width: no room above 4 GiB" refused 1 '0x100000000 .*32 bits' 'at least 33 bits' -- \
+		"$CXLVM" plan --phys-bits 32
 	check "address width: rubbish" refused 2 'phys-bits.*wide' -- "$CXLVM" run $K --phys-bits wide
 	check "time limit: rubbish" refused 2 'time-limit.*soon' -- "$CXLVM" run $K --time-limit soon
 	check "time limit: 0" refused 2 'time-limit.*0' -- "$CXLVM" run $K --time-limit 0
