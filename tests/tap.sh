@@ -107,5 +107,6 @@ want_text() {
 
 # want_no_text WHAT PATTERN FILE
 want_no_text() {
+	[ -f "$3" ] || fail "$1: there is no $3"
 	! grep -iE -e "$2" "$3" || fail "$1: the lines above match: $2"
 }

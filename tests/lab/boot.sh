@@ -13,6 +13,7 @@ cd "$(dirname "$0")/../.."
 . tests/lab/options.sh
 . tests/lab/share.sh
 . tests/lab/trials.sh
+. tests/lab/tail.sh
 share=$1
 build=${CXLVM_BUILD:-build}
 HOST_LIMIT=1800
@@ -45,6 +46,10 @@ prepare() {
 	# shellcheck disable=SC2086 # options are words
 	planned --device "sim,size=$SECOND_SIZE" $TRIALS_OPTIONS >"$share/plan-trials.json"
 	share_talk_trials "$share" "$share/plan-trials.json"
+	# shellcheck disable=SC2086 # options are words
+	"$build/default/cli/cxlvm" plan --json --device "sim,size=$SECOND_SIZE,decoder=guest" $TAIL_OPTIONS \
+		>"$share/plan-tail.json"
+	share_talk_tail "$share" "$share/plan-tail.json"
 	cat "$share/guest.cpio.gz" "$(sh lab/cxl-tools.sh)" >"$share/guest-cxl.cpio.gz"
 	talk_lines "$share/talk/broken.talk" 'expect GUEST region' 'expect FAILED no region'
 	talk_lines "$share/talk/no-device.talk" 'expect GUEST region' 'expect FAILED no region'

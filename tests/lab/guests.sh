@@ -56,6 +56,13 @@ hung() {
 	grep -qiE 'time.limit|triple fault' "out/$1/monitor"
 }
 
+# last_words NAME - the end of what is in its folder, to be told at once
+last_words() {
+	for file in monitor talk console; do
+		tr -d '\r\000' <"out/$1/$file" | tail -n 12 | sed "s/^/REPEATED   $file: /"
+	done
+}
+
 # guest NAME SECONDS PROGRAM ARG... - a guest which hangs is run once more, and that is reported
 guest() {
 	echo "PROGRESS guest $1"
@@ -64,6 +71,7 @@ guest() {
 		echo "REPEATED guest $1: it hung or crashed, its registers and console are in out/$1.hung"
 		rm -rf "out/$1.hung"
 		mv "out/$1" "out/$1.hung"
+		last_words "$1.hung"
 		attempt "$@"
 		[ ! -f "out/$1.hung/plan.json" ] || cp "out/$1.hung/plan.json" "out/$1/"
 	fi

@@ -49,6 +49,11 @@ region region-2 2
 trials
 
 new_memory
+guest tail $BOOT_LIMIT bin/cxlvm run --kernel vmlinuz --initrd guest.cpio.gz --memory 512M \
+	--device "sim,size=$SECOND_SIZE,memory-file=$MEM,decoder=guest" \
+	--append "$APPEND iomem=relaxed cxlvm.test=reach"
+
+new_memory
 guest broken $BOOT_LIMIT bin/cxlvm-switches run --kernel vmlinuz --initrd guest.cpio.gz \
 	--memory 512M --device "sim,size=$REGION_SIZE" --break hb-decoder \
 	--append "$APPEND cxlvm.test=region"

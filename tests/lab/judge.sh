@@ -53,13 +53,23 @@ tables() {
 status_is() {
 	got=$(cat "$DIR/status")
 	[ "$got" = "$1" ] || {
-		tail -n 30 "$DIR/monitor" "$DIR/talk"
+		tail -n 20 "$DIR/monitor"
+		tail -n 3 "$DIR/talk"
+		echo "the end of the console:"
+		tr -d '\r\000' <"$DIR/console" | tail -n 12
 		fail "exit status $got instead of $1"
 	}
 }
 
 talk_is_complete() {
+	[ -f "$DIR/talk" ] || fail "there is no $DIR/talk"
 	! grep . "$DIR/talk" || fail "the conversation went wrong as above"
+}
+
+# while the guest wrote many times in vain; the host's kernel may have other things to say
+host_log_is_quiet() {
+	lines=$(($(cat "$DIR/host-lines.after") - $(cat "$DIR/host-lines.before")))
+	[ "$lines" -ge 0 ] && [ "$lines" -le 20 ] || fail "the host's kernel wrote $lines lines"
 }
 
 in_iomem() {

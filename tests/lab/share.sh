@@ -99,7 +99,8 @@ share_packaged_kernel() {
 
 # share_run_host FOLDER SECONDS TELL SCRIPT [ARG...] - run the script of the folder in the emulated
 # host. What it says goes, line by line, to the function TELL and to FOLDER/said.log. A host that
-# vanishes is started once more, and that is reported: a line "REPEATED ...". The status is the
+# vanishes is started once more, and that is reported: a line "REPEATED ...". What a guest left that hung is
+# kept beside the folder, which the next run makes anew. The status is the
 # script's, messages are in FOLDER/run.error. SHARE_HOST_APPEND and SHARE_HOST_QEMU are more words for
 # the host's kernel and for QEMU, SHARE_HOST_OPTIONS options of lab/run.sh.
 share_run_host() {
@@ -120,7 +121,19 @@ share_run_host() {
 		share_status=0
 		share_host_once "$@" || share_status=$?
 	fi
+	share_keep_hung
 	return $share_status
+}
+
+# share_keep_hung - artifacts of guests that hung, in FOLDER.hung-TIME/
+share_keep_hung() {
+	set -- "$share_folder"/out/*.hung
+	[ -d "$1" ] || return 0
+	share_kept=$share_folder.hung-$(date +%Y%m%d-%H%M%S)
+	mkdir -p "$share_kept"
+	cp -r "$@" "$share_kept/"
+	echo "REPEATED all that guests left which hung is kept in $share_kept" |
+		tee -a "$share_folder/said.log" | $share_tell
 }
 
 share_host_once() {

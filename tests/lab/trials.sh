@@ -52,6 +52,27 @@ wrong_descriptors() {
 	host "bin/pattern fill /tmp/device-memory $1"
 }
 
+# wrong_tries SEED OURS - the guest's driver looks at all of its DMA buffer, which the engine would read
+# (direction 0) or write (1; 3 is none); then a right one of each
+wrong_tries() {
+	tell TRIED try 0 1000 "$1" 3 0
+	for direction in 0 1; do
+		tell TRIED try 0 1000 "$1" 10$direction 9
+		tell TRIED try 0 0 "$1" $direction 0
+		tell TRIED try 0 4000001 "$1" $direction 0
+		tell TRIED try ffff800 1000 "$1" $direction 0
+		tell DONE access w2 "$(sum "$CONFIG" 4)" 402
+		tell TRIED try 0 1000 "$1" $direction 0
+		tell DONE access w2 "$(sum "$CONFIG" 4)" 406
+	done
+	host "bin/pattern check /tmp/device-memory $2 >/tmp/guest/tried || :"
+	tell TRIED try 0 1000 "$1" 1 0
+	host "bin/pattern check /tmp/device-memory $2 >/tmp/guest/tried-from || :"
+	tell TRIED try 0 1000 "$1" 0 0
+	host "bin/pattern check /tmp/device-memory $2 >/tmp/guest/tried-to || :"
+	host "bin/pattern fill /tmp/device-memory $2"
+}
+
 # write_all_over BLOCK HDM - every register of the decoder capability, in every width
 write_all_over() {
 	hdm=$(sum "$1" "$2")
@@ -83,14 +104,17 @@ tries() {
 	low=$(printf '%08x' "0x$EP")
 	window=$(printf '%016x' "0x$WINDOW")
 	bar=$(sum "$CONFIG" 10)
+	size_register=$(sum "$(sum "$EP" $TRIALS_EP_HDM)" 18)
 	tell DONE access R8 "$WINDOW" R8 "$(sum "$WINDOW" 11100)" \
 		w4 "$bar" "${window#????????}" w4 "$(sum "$bar" 4)" "${window%????????}" \
-		r4 "$bar" r4 "$(sum "$bar" 4)" R8 "$WINDOW" R8 "$(sum "$WINDOW" 11100)" \
+		r4 "$bar" r4 "$(sum "$bar" 4)" R8 "$WINDOW" R8 "$(sum "$WINDOW" 11100)" r4 "$size_register" \
 		w4 "$bar" "$low" w4 "$(sum "$bar" 4)" 0 \
-		R8 "$WINDOW" R8 "$(sum "$WINDOW" 11100)"
+		R8 "$WINDOW" R8 "$(sum "$WINDOW" 11100)" r4 "$size_register"
+	host "dmesg | wc -l >/tmp/guest/host-lines.before"
 	# many times, to see who writes about it
 	tell DONE access "w4*5000" "$(sum "$(sum "$EP" $TRIALS_EP_HDM)" 10)" 0 \
 		"w4*5000" "$(sum "$(sum "$HB" $TRIALS_HB_HDM)" 20)" 0 "w4*5000" "$gap" 0
+	host "dmesg | wc -l >/tmp/guest/host-lines.after"
 }
 
 # places - what a guest can read at addresses of its own: the registers of both devices with their
@@ -138,6 +162,7 @@ trials_boot_1() {
 	exits ram-2
 	registers_of_both start
 	wrong_descriptors "$2"
+	wrong_tries "$1" "$2"
 	tell COPIED copy to 100000 100000 "$3"
 	host "sh piece.sh has $3 >/tmp/guest/copied || :"
 	host "sh piece.sh put $4"

@@ -85,6 +85,7 @@ tier_lab() {
 	run_tap lab/region-5 120 sh tests/lab/check-region.sh "$share" region-5
 	run_tap lab/region-2 120 sh tests/lab/check-region.sh "$share" region-2
 	run_tap lab/trials 120 sh tests/lab/check-trials.sh "$share"
+	run_tap lab/tail 120 sh tests/lab/check-tail.sh "$share"
 	run_tap lab/others 60 sh tests/lab/check-others.sh "$share"
 	run_tap lab/log 60 sh tests/lab/check-log.sh "$share"
 	run_tap lab/vfio 2450 sh tests/lab/vfio.sh "$BUILD/lab-vfio"

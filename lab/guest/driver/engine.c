@@ -7,7 +7,10 @@
  *                       it copied to the device memory at ADDRESS; "from ADDRESS LENGTH SEED": have
  *                       it copied from there, and compare; "poke" and "peek": the same without
  *                       the engine, through the device memory as BAR 4. All in hex; ADDRESS and
- *                       LENGTH are multiples of 8.
+ *                       LENGTH are multiples of 8. "try ADDRESS LENGTH SEED DIRECTION VECTOR":
+ *                       the pattern of SEED in guest memory, and the engine's registers as told,
+ *                       which may be wrong; guest memory is the destination where bit 0 of
+ *                       DIRECTION says so, else the source; B counts in all of guest memory
  *              (read)   how the last one went: "done D error E bytes N vector V interrupts I bad B";
  *                       B is the number of 64-bit words that differ
  *   registers  (read)   "version V limit L scratch S component C": S is "kept" when what was
@@ -101,27 +104,61 @@ static irqreturn_t t2_interrupt(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-static int t2_run(struct t2_engine *engine, bool to_device, u64 address, u32 length)
+/* Status and bytes, when the engine is idle. */
+static int t2_result(struct t2_engine *engine)
 {
+	engine->status = readl(engine->regs + ENGINE_STATUS);
+	engine->bytes = readl(engine->regs + ENGINE_BYTES);
+	return engine->status & ENGINE_BUSY ? -ETIMEDOUT : 0;
+}
+
+static void t2_start(struct t2_engine *engine, u32 direction, u32 vector, u64 address, u32 length)
+{
+	bool from_device = direction & 1;
 	int i;
 
 	for (i = 0; i < VECTORS; i++)
 		atomic_set(&engine->interrupts[i], 0);
 	reinit_completion(&engine->arrived);
-	engine->vector = engine->next;
-	engine->next = (engine->next + 1) % engine->vectors;
-	writel((to_device ? 0 : 1) | ENGINE_INTERRUPT, engine->regs + ENGINE_DIRECTION);
-	writel(engine->vector, engine->regs + ENGINE_VECTOR);
-	writeq(to_device ? engine->dma : address, engine->regs + ENGINE_SOURCE);
-	writeq(to_device ? address : engine->dma, engine->regs + ENGINE_DESTINATION);
+	writel(direction, engine->regs + ENGINE_DIRECTION);
+	writel(vector, engine->regs + ENGINE_VECTOR);
+	writeq(from_device ? address : engine->dma, engine->regs + ENGINE_SOURCE);
+	writeq(from_device ? engine->dma : address, engine->regs + ENGINE_DESTINATION);
 	writel(length, engine->regs + ENGINE_LENGTH);
 	writel(1, engine->regs + ENGINE_DOORBELL);
+}
+
+static int t2_run(struct t2_engine *engine, bool to_device, u64 address, u32 length)
+{
+	engine->vector = engine->next;
+	engine->next = (engine->next + 1) % engine->vectors;
+	t2_start(engine, (to_device ? 0 : 1) | ENGINE_INTERRUPT, engine->vector, address, length);
 	if (!wait_for_completion_timeout(&engine->arrived, PATIENCE))
 		dev_warn(&engine->pdev->dev, "copy without an interrupt, status 0x%x\n",
 			 readl(engine->regs + ENGINE_STATUS));
-	engine->status = readl(engine->regs + ENGINE_STATUS);
-	engine->bytes = readl(engine->regs + ENGINE_BYTES);
-	return engine->status & ENGINE_BUSY ? -ETIMEDOUT : 0;
+	return t2_result(engine);
+}
+
+/* Registers that may be wrong: without waiting for an interrupt. */
+static int t2_try(struct t2_engine *engine, u32 direction, u32 vector, u64 address, u32 length,
+		  u64 seed)
+{
+	unsigned long end = jiffies + PATIENCE;
+	u64 i;
+	int rc;
+
+	for (i = 0; i < BUFFER_SIZE / sizeof(u64); i++)
+		engine->buffer[i] = pattern_word(seed, i);
+	engine->vector = vector < VECTORS ? vector : 0;
+	t2_start(engine, direction, vector, address, length);
+	do {
+		msleep(1);
+		rc = t2_result(engine);
+	} while (rc && time_before(jiffies, end));
+	engine->bad = 0;
+	for (i = 0; i < BUFFER_SIZE / sizeof(u64); i++)
+		engine->bad += READ_ONCE(engine->buffer[i]) != pattern_word(seed, i);
+	return rc;
 }
 
 /* With loads and stores of this processor. */
@@ -183,20 +220,23 @@ static ssize_t engine_write(struct file *file, const char __user *buf, size_t co
 	struct t2_engine *engine = ((struct seq_file *)file->private_data)->private;
 	u64 address, seed;
 	char text[80], way[8];
-	u32 length;
-	int rc;
+	u32 length, direction, vector;
+	int rc, words;
 
 	if (count >= sizeof(text))
 		return -EINVAL;
 	if (copy_from_user(text, buf, count))
 		return -EFAULT;
 	text[count] = '\0';
-	if (sscanf(text, "%7s %llx %x %llx", way, &address, &length, &seed) != 4)
+	words = sscanf(text, "%7s %llx %x %llx %x %x", way, &address, &length, &seed, &direction,
+		       &vector);
+	if (words != (strcmp(way, "try") ? 4 : 6))
 		return -EINVAL;
 	rc = mutex_lock_interruptible(&engine->lock);
 	if (rc)
 		return rc;
-	rc = t2_copy(engine, way, address, length, seed);
+	rc = words == 6 ? t2_try(engine, direction, vector, address, length, seed)
+			: t2_copy(engine, way, address, length, seed);
 	mutex_unlock(&engine->lock);
 	return rc ? rc : count;
 }
