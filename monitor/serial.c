@@ -203,9 +203,12 @@ int serial_look(void *opaque)
 		serial->kept = true;
 		serial->last_ms = now_ms();
 	}
-	/* A vCPU has it, which may wait for the reader of the output: then this thread must not. */
+	/*
+	 * A vCPU has it, which may wait for the reader of the output: then this thread must not. Nor may
+	 * it stop looking, as not each access of a vCPU takes what was kept.
+	 */
 	if (pthread_mutex_trylock(&serial->lock))
-		return serial->kept ? SERIAL_LOOK_MS : -1;
+		return SERIAL_LOOK_MS;
 	n = take_queued(serial, false);
 	left = port_queue_count(&serial->queue);
 	fast = serial->interrupt_enable & UART_IER_THRI;

@@ -366,6 +366,17 @@ static void who_looks_does_not_wait_for_a_vcpu(void **state)
 	pthread_mutex_unlock(&rig.serial.lock);
 	assert_int_equal(serial_look(&rig.serial), SERIAL_LOOK_MS);
 	want_said(">a");
+
+	/* Nor does it forget what came before KVM was told. */
+	rig.ms += SERIAL_LINGER_MS;
+	assert_int_equal(serial_look(&rig.serial), 0);
+	assert_false(rig.kept);
+	keep_all("b");
+	pthread_mutex_lock(&rig.serial.lock);
+	assert_int_equal(serial_look(&rig.serial), SERIAL_LOOK_MS);
+	pthread_mutex_unlock(&rig.serial.lock);
+	assert_int_equal(serial_look(&rig.serial), -1);
+	want_said(">ab");
 }
 
 static void what_kvm_did_not_promise_is_left_out(void **state)
