@@ -15,7 +15,8 @@
  *   DEVICE/low_power        0 or 1: what VFIO's feature of this name does, by the kernel itself
  *   DEVICE/notify           (write) "error" or "request": VFIO's notices
  *   DEVICE/fail             (write) "CALL N ERRNO [TIMES]": the N-th CALL from now on fails with
- *                           this error number, and TIMES - 1 more; CALL is one of counters
+ *                           this error number, and TIMES - 1 more; CALL is one of counters.
+ *                           With EINTR (4) it does not return before its caller is killed
  *   DEVICE/short_reads      bytes that a read of a region returns at most; 0: all
  *   DEVICE/quirks           names, separated by commas, as the module's parameter; from now on
  *   DEVICE/quirk_times      how often reset-again and decoder-late; belongs to the next quirks

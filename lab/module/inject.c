@@ -2,6 +2,8 @@
 /* Calls that fail when somebody asked for it. */
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/string.h>
 
 #include "lab.h"
@@ -14,6 +16,12 @@ static const char *const names[LAB_N_COUNTS] = { LAB_CALLS(NAME_OF) LAB_EVENTS(E
 const char *lab_count_name(unsigned int what)
 {
 	return names[what];
+}
+
+static void wait_to_be_killed(void)
+{
+	while (!fatal_signal_pending(current))
+		schedule_timeout_killable(HZ);
 }
 
 int lab_call(struct lab_device *lab, enum lab_call call)
@@ -33,6 +41,8 @@ int lab_call(struct lab_device *lab, enum lab_call call)
 		}
 	}
 	spin_unlock_irqrestore(&lab->failures_lock, flags);
+	if (ret == -EINTR)
+		wait_to_be_killed();
 	if (ret)
 		lab_count(lab, LAB_INJECTED);
 	return ret;

@@ -215,7 +215,10 @@ void lab_memory_clear(struct lab_memory *memory);
 /* map.c */
 int lab_mmap(struct lab_device *lab, struct vm_area_struct *vma);
 
-/* inject.c: 0, or the negative errno that this call fails with. Counts the call. */
+/*
+ * inject.c: 0, or the negative errno that this call fails with; EINTR comes when the caller is killed. Counts
+ * the call, then the failure.
+ */
 int lab_call(struct lab_device *lab, enum lab_call call);
 /* "CALL N ERRNO [TIMES]": the N-th call from now on fails, and TIMES - 1 more. */
 int lab_failure_set(struct lab_device *lab, char *text);

@@ -10,24 +10,28 @@ DEBUG=/sys/kernel/debug/cxlvm_lab/cxlvm_lab.0
 export ASAN_OPTIONS=detect_leaks=1:exitcode=99
 export UBSAN_OPTIONS=halt_on_error=1:exitcode=99:print_stacktrace=1
 
-# kill_in_reset FOLDER - a run that is killed while the kernel asks it again and again to reset the device
-# later, and what comes after it
-kill_in_reset() {
+count() {
+	sed -n "s/^$1 //p" "$DEBUG/counters"
+}
+
+# kill_in FOLDER CALL N - a run that is killed in its N-th call of this name, in which the kernel keeps it; and
+# what comes after it
+kill_in() {
 	mkdir -p "$1"
-	echo 'reset 1 11 1000' >"$DEBUG/fail"
+	echo "$2 $3 4" >"$DEBUG/fail"
 	echo 0 >"$DEBUG/counters"
 	asan/loader --library-path asan asan/cxlvm run --kernel vmlinuz --memory 256M \
 		--device "vfio:$DEVICE" >"$1/error" 2>&1 </dev/null &
 	victim=$!
-	until [ "$(sed -n 's/^reset //p' "$DEBUG/counters")" -gt 0 ]; do
+	until [ "$(count "$2")" -ge "$3" ]; do
 		kill -0 $victim 2>/dev/null || break
 	done
+	echo "before $(count "$2") $(count injected-failure)" >"$1/calls"
 	kill -9 $victim 2>/dev/null || :
 	victim_status=0
 	wait $victim || victim_status=$?
 	echo $victim_status >"$1/status"
-	sed -n 's/^reset //p' "$DEBUG/counters" >"$1/resets"
-	echo 'reset 4294967295 5' >"$DEBUG/fail"
+	echo "after $(count "$2") $(count injected-failure)" >>"$1/calls"
 	plan "$1/status-again" "$1/again"
 }
 
@@ -60,7 +64,13 @@ for generation in "$@"; do
 		fi
 		plan "$at/status-again" "$at/again"
 	done <cases
-	kill_in_reset "out/$generation/killed"
+	kill_in "out/$generation/killed-open" open 1
+	kill_in "out/$generation/killed-mmap" mmap 1
+	kill_in "out/$generation/killed-set-irqs" set-irqs 1
+	# the kernel says twice that it has to be asked again
+	echo 2 >"$DEBUG/quirk_times"
+	echo reset-again >"$DEBUG/quirks"
+	kill_in "out/$generation/killed-reset" reset 3
 	rmmod cxlvm_lab
 done
 dmesg >out/dmesg

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Hostile answers of a real kernel's VFIO, in all generations of the lab's device: chains that overlap, loop
 # and lie, sizes that change, short reads, calls that fail. Each is refused for its cause by a cxlvm with
-# ASan and UBSan, and the device is usable afterwards; so it is after a run that is killed in a reset.
+# ASan and UBSan, and the device is usable afterwards; so it is after a run that is killed in a call.
 #
 #   vfio-hostile.sh SHARE-FOLDER        with CXLVM_BUILD set to the folder of builds
 #
@@ -92,12 +92,13 @@ refused() {
 	want_equal "exit status afterwards ($(cat "$at/again"))" 0 "$(cat "$at/status-again")"
 }
 
-# by SIGKILL, before the kernel was asked as often as it is at most
-killed_in_reset() { # GENERATION
-	at=$share/out/$1/killed
-	cat "$at/error" "$at/resets"
+# killed_in GENERATION CALL N - by SIGKILL, in the N-th call, from which it did not return before
+killed_in() {
+	at=$share/out/$1/killed-$2
+	cat "$at/error" "$at/calls"
 	want_equal "exit status" 137 "$(cat "$at/status")"
-	[ "$(cat "$at/resets")" -lt 6 ] || fail "the reset had ended"
+	want_equal "calls, and those that the kill ended" "before $3 0 after $3 1" \
+		"$(tr '\n' ' ' <"$at/calls" | sed 's/ $//')"
 	want_equal "exit status afterwards ($(cat "$at/again"))" 0 "$(cat "$at/status-again")"
 }
 
@@ -125,8 +126,12 @@ for generation in $GENERATIONS; do
 			;;
 		esac
 	done 5<"$share/cases"
-	check "generation $generation: killed in a reset, and the next run has the device" \
-		killed_in_reset "$generation"
+	for call in open mmap set-irqs; do
+		check "generation $generation: killed in its first $call, and the next run has the device" \
+			killed_in "$generation" $call 1
+	done
+	check "generation $generation: killed in its third reset, and the next run has the device" \
+		killed_in "$generation" reset 3
 done
 check "the sanitizers had nothing to report" sanitizers_are_silent
 check "the host's kernel has no complaint" no_complaint
