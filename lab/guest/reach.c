@@ -297,12 +297,16 @@ static void find_in(struct search *search, char *line)
 		return;
 	}
 	search->place = address;
-	if (!strcmp(kind, "memory"))
+	if (!strcmp(kind, "memory")) {
 		find_in_memory(search, number(address), number(length));
-	else if (!strcmp(kind, "ram"))
+	} else if (!strcmp(kind, "ram")) {
 		find_in_ram(search, number(address), number(length));
-	else if (!strcmp(kind, "ports"))
+	} else if (!strcmp(kind, "ports")) {
 		find_in_ports(search, number(address), number(length));
+	} else {
+		fprintf(stderr, "reach: '%s' is no kind of place\n", kind);
+		exit(2);
+	}
 }
 
 static void find(struct search *search)

@@ -44,7 +44,7 @@ talk() {
 			"send $ours" 'expect CHECK'
 		if [ $boot = 1 ]; then
 			tell 'END host' find host a70000000 a80000000 \
-				"$EP+22000" "$RP+10000" "$HB+10000"
+				"memory:$EP+22000" "memory:$RP+10000" "memory:$HB+10000"
 			printf '%s\n' 'expect WAIT next' 'send reboot'
 		else
 			tell 'END dmesg' dmesg
