@@ -22,10 +22,7 @@ prepare() {
 	share_make "$share" "$build"
 	cp tests/lab/vfio-generations-inside.sh tests/lab/vfio-region.sh "$share/"
 	for generation in $GENERATIONS; do
-		case $generation in
-		6 | 3) share_talk_region "$share" "vfio-$generation" flr ;;
-		*) share_talk_region "$share" "vfio-$generation" ;;
-		esac
+		share_talk_region "$share" "vfio-$generation" flr
 	done
 }
 
