@@ -13,6 +13,7 @@ cd "$(dirname "$0")/../.."
 . tests/lab/options.sh
 . tests/lab/judge.sh
 . tests/lab/share.sh
+. tests/lab/host.sh
 share=$1
 build=${CXLVM_BUILD:-build}
 HOST_LIMIT=900
@@ -47,19 +48,6 @@ prepare() {
 				'expect CHECK' 'expect WAIT seed1' 'send '
 		done
 	} >"$share/talk/group.talk"
-}
-
-tell() {
-	while read -r word text; do
-		progress "lab: $word $text"
-	done
-}
-
-run_host() {
-	share_run_host "$share" $HOST_LIMIT tell group-inside.sh >&4 || {
-		cat "$share/run.error"
-		fail "the emulated host failed"
-	}
 }
 
 share_a_group() {
@@ -103,13 +91,8 @@ hole_is_refused() {
 	done
 }
 
-host_has_no_complaint() {
-	want_no_text "its messages" 'IO_PAGE_FAULT|cut here|WARNING:|BUG:|Oops|Call Trace' "$share/out/dmesg"
-}
-
 check "guest, programs and disk are ready" prepare
-exec 4>&1
-check "the emulated host ran them" run_host
+check "the emulated host ran them" run_host group-inside.sh
 check "the two functions are in one group" share_a_group
 check "both are in the guest" both_are_there
 check "its AHCI driver reads and writes the disk by DMA, over a reboot" disk_is_read_and_written

@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../.."
 . tests/lab/options.sh
 . tests/lab/judge.sh
 . tests/lab/share.sh
+. tests/lab/host.sh
 share=$1
 build=${CXLVM_BUILD:-build}
 HOST_LIMIT=1200
@@ -26,34 +27,14 @@ prepare() {
 	done
 }
 
-tell() {
-	while read -r word text; do
-		progress "lab: $word $text"
-	done
-}
-
-run_host() {
-	# shellcheck disable=SC2086 # a list
-	share_run_host "$share" $HOST_LIMIT tell vfio-generations-inside.sh $GENERATIONS >&4 || {
-		cat "$share/run.error"
-		fail "the emulated host failed"
-	}
-	sha256sum "$share/vmlinuz" | cut -d' ' -f1 >"$share/out/vmlinuz.sha256"
-}
-
-no_complaint() {
-	want_text "its messages" 'iommu group' "$share/out/dmesg"
-	want_no_text "the host's messages" 'WARNING:|BUG:|Oops:|Call Trace' "$share/out/dmesg"
-}
-
 check "guests and seeds are ready" prepare
-exec 4>&1
-check "the emulated host ran them" run_host
+# shellcheck disable=SC2086 # a list
+check "the emulated host ran them" run_host vfio-generations-inside.sh $GENERATIONS
 for generation in $GENERATIONS; do
 	DIR=$share/out/vfio-$generation
 	check "generation $generation: DMA maps and unmaps are even, by the kernel's count (DMA-4)" maps_are_even
 	check "generation $generation: device memory is in the I/O address space before and after the CPU's (DMA-5)" \
 		dma_in_order
 done
-check "the host's kernel has no complaint" no_complaint
+check "the host's kernel has no complaint" host_has_no_complaint
 tap_end

@@ -7,6 +7,8 @@ LAB=/sys/kernel/debug/cxlvm_lab
 # shellcheck disable=SC2034 # for who reads this file
 PLATFORM=/sys/devices/platform/cxlvm_lab
 
+sha256sum vmlinuz | cut -d' ' -f1 >out/vmlinuz.sha256
+
 # region NAME INDEX - the guest NAME on this device; what type1 mapped meanwhile is in out/NAME/dma
 region() {
 	rm -f "$MEM"

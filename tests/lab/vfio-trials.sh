@@ -14,6 +14,7 @@ cd "$(dirname "$0")/../.."
 . tests/lab/options.sh
 . tests/lab/judge.sh
 . tests/lab/share.sh
+. tests/lab/host.sh
 . tests/lab/talk.sh
 share=$1
 build=${CXLVM_BUILD:-build}
@@ -182,19 +183,6 @@ prepare() {
 	talk_two 0 >"$share/talk/two-6.talk"
 }
 
-tell_progress() {
-	while read -r word text; do
-		progress "lab: $word $text"
-	done
-}
-
-run_host() {
-	share_run_host "$share" $HOST_LIMIT tell_progress vfio-trials-inside.sh "$SECOND_SIZE" "$RANGE" >&4 || {
-		cat "$share/run.error"
-		fail "the emulated host failed"
-	}
-}
-
 ended_well() {
 	DIR=$share/out/$1
 	status_is 0
@@ -269,10 +257,6 @@ another_device() {
 	want_equal "resets that were asked for" $((3 * resets)) "$asked"
 }
 
-no_complaint() {
-	want_no_text "the host's messages" 'WARNING:|BUG:|Oops:|Call Trace' "$share/out/dmesg"
-}
-
 # the writes met it each time: the device's kernel refused faults; the monitor said so each time
 outages() { # NAME WHAT
 	DIR=$share/out/$1
@@ -299,8 +283,7 @@ cxl_reset() { # NAME WHERE-OF-THE-ANSWER CONTENT
 }
 
 check "guests and seeds are ready" prepare
-exec 4>&1
-check "the emulated host ran them" run_host
+check "the emulated host ran them" run_host vfio-trials-inside.sh "$SECOND_SIZE" $RANGE
 for name in trials-4 trials-5 trials-6 calls-5 two-6 machine-6; do
 	check "$name: the run ends with 0" ended_well $name
 done
@@ -358,5 +341,5 @@ check "notices that the kernel does not give: a warning" event calls-5 \
 check "writes to a BAR that the device does not take: a warning" event calls-5 \
 	'warning device=vfio0 error=Input/output error .*does not take a write to BAR 2 at 0x0; 1 '
 check "with all of that the guest has all of the memory" compared calls-5 first last
-check "the host's kernel has no complaint" no_complaint
+check "the host's kernel has no complaint" host_has_no_complaint
 tap_end

@@ -12,6 +12,7 @@ cd "$(dirname "$0")/../.."
 . tests/lab/options.sh
 . tests/lab/judge.sh
 . tests/lab/share.sh
+. tests/lab/host.sh
 share=$1
 build=${CXLVM_BUILD:-build}
 HOST_LIMIT=1200
@@ -43,20 +44,6 @@ prepare() {
 				'expect WAIT seed1' 'send ' 'expect WAIT next' "send $then"
 		done
 	} >"$share/talk/nvme.talk"
-}
-
-tell() {
-	while read -r word text; do
-		progress "lab: $word $text"
-	done
-}
-
-run_host() {
-	share_run_host "$share" $HOST_LIMIT tell vfio-inside.sh >&4 || {
-		cat "$share/run.error"
-		fail "the emulated host failed"
-	}
-	sha256sum "$share/vmlinuz" | cut -d' ' -f1 >"$share/out/vmlinuz.sha256"
 }
 
 at() {
@@ -123,13 +110,8 @@ nvme_pin() {
 		"$DIR/monitor")"
 }
 
-no_fault() {
-	want_no_text "the host's messages" 'DMAR:.*fault|WARNING:|BUG:|Oops:|Call Trace' "$share/out/dmesg"
-}
-
 check "guests, disk and seeds are ready" prepare
-exec 4>&1
-check "the emulated host ran them" run_host
+check "the emulated host ran them" run_host vfio-inside.sh
 for name in vfio-5 vfio-2; do
 	check "$name: DMA maps and unmaps are even, by the kernel's count (DMA-4)" of $name maps_are_even
 	check "$name: device memory is in the I/O address space before and after the CPU's (DMA-5)" \
@@ -154,5 +136,5 @@ check "no permission: the file and its group" refused permission \
 check "NVMe function: a stock driver reads and writes by DMA, over reset and reboot" nvme_disk
 check "NVMe function: MSI-X vectors arrive" nvme_interrupts
 check "NVMe function: no INTx, and one message about it" nvme_pin
-check "no DMA fault and no complaint of the host's kernel" no_fault
+check "no DMA fault and no complaint of the host's kernel" host_has_no_complaint
 tap_end
