@@ -58,8 +58,10 @@ hung() {
 
 # last_words NAME - the end of what is in its folder, to be told at once
 last_words() {
+	# cxlvm tells the stack and the console as well, at length
 	for file in monitor talk console; do
-		tr -d '\r\000' <"out/$1/$file" | tail -n 12 | sed "s/^/REPEATED   $file: /"
+		tr -d '\r\000' <"out/$1/$file" | grep -vE '^(stack|console|trace): ' | tail -n 20 |
+			sed "s/^/REPEATED   $file: /"
 	done
 }
 
