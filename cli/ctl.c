@@ -47,9 +47,13 @@ static void help(FILE *to)
 
 static const char *text_of(struct json_object *object, const char *key)
 {
-	struct json_object *value;
+	struct json_object *value = NULL;
+	const char *text;
 
-	return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : "";
+	json_object_object_get_ex(object, key, &value);
+	/* NULL of the member null, too. */
+	text = json_object_get_string(value);
+	return text ? text : "";
 }
 
 static unsigned long long number_of(struct json_object *object, const char *key)
@@ -157,14 +161,15 @@ static const struct command_row {
 	const char *members[2];
 	enum kind kind;
 	void (*print)(struct json_object *result);
+	enum json_type type; /* of what is printed */
 } commands[] = {
-	{ .name = "status", .print = print_status },
-	{ .name = "map", .print = print_map },
-	{ .name = "devices", .print = print_devices },
+	{ .name = "status", .print = print_status, .type = json_type_object },
+	{ .name = "map", .print = print_map, .type = json_type_array },
+	{ .name = "devices", .print = print_devices, .type = json_type_array },
 	{ .name = "reset", .n_arguments = 2, .optional = true, .members = { "device", "kind" } },
 	{ .name = "stop" },
 	{ .name = "events" },
-	{ .name = "stats", .print = print_stats },
+	{ .name = "stats", .print = print_stats, .type = json_type_object },
 	{ .name = "poison", .n_arguments = 2, .members = { "address", "size" }, .kind = NUMBER },
 	{ .name = "clear-poison",
 	  .n_arguments = 2,
@@ -257,9 +262,13 @@ static int connect_to(const char *path, struct cxlvm_error *err)
 			return code;
 		cxlvm_error_set(err, code, "cannot reach a machine or device at '%s': %s", path,
 				strerror(-code));
-		cxlvm_error_hint(
-			err, "start one with: cxlvm run --control %s, or cxlvm device --control %s",
-			path, path);
+		if (code == -EACCES)
+			cxlvm_error_hint(err, "only who has started it may ask: ls -l %s", path);
+		else
+			cxlvm_error_hint(
+				err,
+				"start one with: cxlvm run --control %s, or cxlvm device --control %s",
+				path, path);
 		return code;
 	}
 	return fd;
@@ -328,8 +337,13 @@ static int print_answer(const char *line, const struct command_row *row, bool js
 	if (!json_object_is_type(answer, json_type_object)) {
 		code = cxlvm_error_set(err, -EPROTO, "the answer is no JSON object");
 	} else if (!is_done(answer, &result)) {
-		code = cxlvm_error_set(err, -EINVAL, "%s", text_of(answer, "error"));
+		const char *why = text_of(answer, "error");
+
+		code = cxlvm_error_set(err, -EINVAL, "%s", why[0] ? why : "it was not done");
 		cxlvm_error_hint(err, "%s", text_of(answer, "hint"));
+	} else if (!json && row->print && !json_object_is_type(result, row->type)) {
+		code = cxlvm_error_set(err, -EPROTO, "the answer has no result of this command");
+		cxlvm_error_hint(err, "cxlvm ctl --json prints it as it came");
 	} else if (!json && row->print) {
 		row->print(result);
 	}
@@ -413,6 +427,10 @@ static int run(int argc, char **argv)
 	code = fd < 0 ? fd : converse(fd, asked, row, json, &err);
 	json_object_put(asked);
 	if (code) {
+		if (code == -EIO || code == -EPIPE || code == -EPROTO)
+			cxlvm_error_hint(&err,
+					 "is this the socket of --control of a cxlvm run or cxlvm "
+					 "device that still runs?");
 		print_error("ctl", &err);
 		return STATUS_FAILED;
 	}

@@ -27,7 +27,11 @@ struct cxlvm_listener {
 
 static int fail(struct cxlvm_error *err, const char *path)
 {
-	return cxlvm_error_set(err, -errno, "socket %s: %s", path, strerror(errno));
+	int ret = cxlvm_error_set(err, -errno, "socket %s: %s", path, strerror(errno));
+
+	if (ret == -EACCES || ret == -EROFS)
+		cxlvm_error_hint(err, "name a path in a folder that you may write to");
+	return ret;
 }
 
 /* Anybody can lock a folder like /tmp, for ever: not waited for longer than another start takes. */

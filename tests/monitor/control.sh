@@ -290,8 +290,11 @@ answer_is_lost() {
 	# of events, at the first one
 	timeout 30 "$CXLVM" ctl "$S" events >/dev/full 2>"$F/said" &
 	listener=$!
-	sleep 0.5
-	ask reset sim0 flr | jq -e .ok
+	for _ in $(seq 60); do
+		ask reset sim0 flr | jq -e .ok
+		sleep 0.3
+		kill -0 $listener 2>/dev/null || break
+	done
 	rc=0
 	wait $listener || rc=$?
 	want_equal "status of ctl events" 1 "$rc"
@@ -327,6 +330,48 @@ place_taken() {
 	rm "$S" "$S.moved"
 }
 
+# listens SOCKET - wait until it is there
+listens() {
+	for _ in $(seq 300); do
+		[ ! -S "$1" ] || return 0
+		sleep 0.1
+	done
+	fail "nobody listens"
+}
+
+# What is at the socket may be anything.
+answers_of_others() {
+	cat >"$F/other" <<-'END'
+		import os, socket, sys
+		listener = socket.socket(socket.AF_UNIX)
+		listener.bind(sys.argv[1] + ".new")
+		listener.listen(1)
+		os.rename(sys.argv[1] + ".new", sys.argv[1])
+		peer = listener.accept()[0]
+		peer.settimeout(10)
+		peer.makefile().readline()
+		peer.sendall(sys.argv[2].encode() + b"\n")
+	END
+	for answer in '{"ok":true}' '{"ok":true,"result":5}' '{"ok":true,"result":null}' '[]' null \
+		'{"ok":true,"result":"x"}' '{"ok":null,"error":null,"hint":"h"}'; do
+		for words in status map devices stats; do
+			rm -f "$S.other"
+			timeout 20 python3 "$F/other" "$S.other" "$answer" &
+			listens "$S.other"
+			refused 1 'cxlvm ctl: ' -- "$CXLVM" ctl "$S.other" $words
+			wait $! || :
+		done
+	done
+	rm -f "$S.other"
+	# members that are null, or not there
+	python3 "$F/other" "$S.other" '{"ok":true,"result":{"devices":[{"device":null,"unusable_reason":null},7]}}' &
+	listens "$S.other"
+	"$CXLVM" ctl "$S.other" status >"$F/said"
+	wait $!
+	rm "$S.other"
+	want_equal "lines" 3 "$(wc -l <"$F/said")"
+}
+
 bad_paths() {
 	echo text >"$F/text"
 	refused 1 'control socket: .*/text exists and is not a socket' -- "$CXLVM" run --kernel "$F/guest" --control "$F/text"
@@ -345,6 +390,7 @@ bad_paths() {
 sh "$PAYLOAD_TOOL" tests "$F/guest"
 gcc -std=c11 -O2 -Wall -o "$F/client" tests/monitor/client.c
 check "bad paths and words" bad_paths
+check "answers that make no sense" answers_of_others
 if reason=$(have_kvm); then
 	tap_cleanup='[ -s "$F/status" ] || kill "$(cat "$F/pid")" || :; rm -rf "$WORK"'
 	start

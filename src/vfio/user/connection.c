@@ -390,6 +390,8 @@ static int connect_to(struct connection *conn, const char *path, struct cxlvm_er
 		cxlvm_error_hint(err, "start the server first: cxlvm device --socket %s", path);
 	else if (ret == -ETIMEDOUT)
 		cxlvm_error_hint(err, "the server has another client: end that one first");
+	else if (ret == -EACCES)
+		cxlvm_error_hint(err, "be the user who has started the server: ls -l %s", path);
 	close(conn->fd);
 	conn->fd = -1;
 	return ret;
