@@ -51,6 +51,7 @@ prepare() {
 }
 
 share_a_group() {
+	want_text "group of the first function" '^[0-9]+$' "$share/out/group.0000:00:10.0"
 	want_equal "group of the second function" "$(cat "$share/out/group.0000:00:10.0")" \
 		"$(cat "$share/out/group.0000:00:10.1")"
 }

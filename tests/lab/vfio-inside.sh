@@ -26,6 +26,21 @@ run_on() { # DEVICE ARG...
 		--append "$APPEND cxlvm.test=region" "$@"
 }
 
+# await COMMAND... - until it is true, or the victim has ended, for at most 100 s
+await() {
+	tries=0
+	until "$@" || [ $tries = 1000 ]; do
+		kill -0 $victim 2>/dev/null || break
+		sleep 0.1
+		tries=$((tries + 1))
+	done
+}
+
+# the first page of device memory
+is_written() {
+	[ "$(head -c 4096 $LAB/cxlvm_lab.0/memory | tr -d '\000' | wc -c)" != 0 ]
+}
+
 # kill_at NAME PATTERN - a run on the first device that is killed when its console or its messages
 # have a line that matches
 kill_at() {
@@ -38,18 +53,16 @@ kill_at() {
 		--initrd guest.cpio.gz --memory 256M --device vfio:$PLATFORM.0 --trace 'cxl_*' \
 		--append \"\$APPEND cxlvm.test=region\" --time-limit 200 <&9" >"out/$1/log" 2>&1 &
 	victim=$!
-	tries=0
-	until grep -q "$2" "out/$1/log" || [ $tries = 1000 ]; do
-		kill -0 $victim 2>/dev/null || break
-		sleep 0.1
-		tries=$((tries + 1))
-	done
+	await grep -q "$2" "out/$1/log"
 	if [ "$1" = kill-use ]; then
 		bad two-runs run_on "$PLATFORM.0"
 		echo "$victim" >out/two-runs/pid
-		# while the guest writes
-		echo 1234 >"/tmp/$1.input"
-		sleep 2
+		# it writes all of the memory over and over: what we clear does not stay so
+		printf '%s\n' '' '' 'refill 1234' >"/tmp/$1.input"
+		await grep -q '^FILLING' "out/$1/log"
+		head -c 4096 /dev/zero | dd of=$LAB/cxlvm_lab.0/memory conv=notrunc 2>/dev/null
+		await is_written
+		is_written && echo yes >"out/$1/written"
 	fi
 	kill -9 $victim
 	wait $victim 2>/dev/null || :
@@ -88,7 +101,8 @@ bad memlock sh -c "ulimit -l 64; exec start-stop-daemon -S -c user -x /lab/bin/c
 chmod 600 /dev/vfio/[0-9]*
 bad permission start-stop-daemon -S -c user -x /lab/bin/cxlvm -- run --kernel vmlinuz \
 	--device "vfio:$nvme"
-guest nvme $BOOT_LIMIT bin/cxlvm run --kernel vmlinuz --initrd nvme.cpio.gz --memory 256M \
+# not to be run once more: the disk is another then
+guest nvme $REGION_LIMIT bin/cxlvm run --kernel vmlinuz --initrd nvme.cpio.gz --memory 256M \
 	--device "vfio:$nvme" --append "$APPEND cxlvm.test=nvme"
 rmmod cxlvm_lab
 dmesg >out/dmesg

@@ -72,6 +72,12 @@ reached() {
 	}
 }
 
+killed_while_it_writes() {
+	reached kill-use
+	want_text "its log" '^FILLING' "$DIR/log"
+	want_equal "what was cleared is written again" yes "$(cat "$DIR/written")"
+}
+
 usable_after_kills() {
 	at after-kills
 	status_is 0
@@ -120,7 +126,7 @@ done
 check "killed after the device was opened" reached kill-open
 check "killed with device memory mapped" reached kill-mapped
 check "killed while the guest boots" reached kill-boot
-check "killed while the guest writes device memory" reached kill-use
+check "killed while the guest writes device memory" killed_while_it_writes
 check "after each, the next run has the device" usable_after_kills
 check "a second run is told who has the device" names_the_holder
 check "no such device" refused no-device 'there is no PCI device 0000:99:00.0' 'lspci'
