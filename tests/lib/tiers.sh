@@ -52,7 +52,7 @@ tier_monitor() {
 	say "monitor: the cxlvm program"
 	mkdir -p "$BUILD/log"
 	# the longest first, so that none is left over at the end
-	for name in guests user bad-input control memory-error device $(ls tests/monitor | sed -n 's/\.sh$//p'); do
+	for name in guests user passes bad-input control memory-error device $(ls tests/monitor | sed -n 's/\.sh$//p'); do
 		printf 'monitor/%s\t300\tenv CXLVM_BUILD=%s sh tests/monitor/%s.sh\n' "$name" "'$BUILD'" "$name"
 	done | awk '!seen[$0]++' >"$BUILD/log/tests.list"
 	run_list
