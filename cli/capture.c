@@ -308,7 +308,7 @@ static const struct row rows[] = {
 	  "vendor_id|model name|flags|address sizes|CPU impl|Features" },
 	{ "/proc/self/limits", write_text, "Max locked memory" },
 	{ "/proc/self/status", write_text, "PPid|Uid|CapEff" },
-	{ "/sys/kernel/mm/transparent_hugepage/shmem_enabled", write_text, NULL },
+	{ "/sys/kernel/mm/transparent_hugepage/enabled", write_text, NULL },
 	{ "/dev/kvm", write_node, NULL },
 	{ "/dev/iommu", write_node, NULL },
 	{ "/dev/vfio/*", write_node, NULL },

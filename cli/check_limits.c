@@ -202,8 +202,8 @@ void check_address_width(const struct check *check, struct check_result *result)
 /* Guest memory is a memfd: of its pages the switch for shared memory decides, not that of others. */
 void check_huge_pages(const struct check *check, struct check_result *result)
 {
-	static const char *const on[] = { "[always]", "[within_size]", "[advise]", "[force]" };
-	const char *path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+	static const char *const on[] = { "[always]", "[madvise]" };
+	const char *path = "/sys/kernel/mm/transparent_hugepage/enabled";
 	char text[96] = "";
 	bool any = false;
 
@@ -211,17 +211,16 @@ void check_huge_pages(const struct check *check, struct check_result *result)
 	for (size_t i = 0; i < sizeof(on) / sizeof(on[0]); i++)
 		any = any || strstr(text, on[i]);
 	if (any) {
-		check_say(result, CHECK_OK, "huge pages of shared memory: %s", text);
+		check_say(result, CHECK_OK, "huge pages: %s", text);
 	} else if (text[0]) {
-		check_say(
-			result, CHECK_WARNING,
-			"huge pages of shared memory are off (%s): guest memory is mapped for DMA "
-			"page by page, which is slow",
-			text);
-		check_hint(result, "as root: echo advise >%s", path);
+		check_say(result, CHECK_WARNING,
+			  "huge pages are off (%s): guest memory is mapped for DMA "
+			  "page by page, which is slow",
+			  text);
+		check_hint(result, "as root: echo madvise >%s", path);
 	} else {
-		check_say(result, CHECK_UNKNOWN,
-			  "this kernel shows no huge pages of shared memory: there is no %s", path);
+		check_say(result, CHECK_UNKNOWN, "this kernel shows no huge pages: there is no %s",
+			  path);
 	}
 }
 

@@ -66,7 +66,7 @@ static void *map_aligned(int fd, uint64_t size, uint64_t align)
 		munmap(start, size);
 		return NULL;
 	}
-	/* Advice only: huge pages need shmem_enabled of the kernel to be advise or more (cxlvm check). */
+	/* Advice only: it needs the kernel to be told madvise or always (cxlvm check), for files by shmem_enabled. */
 	(void)madvise(start, size, MADV_HUGEPAGE);
 	return start;
 }

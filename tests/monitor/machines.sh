@@ -114,20 +114,19 @@ refusals_are_listed() {
 
 # huge_pages SHMEM_ENABLED STATE
 huge_pages() {
-	sed "s/\[never\] deny force/never deny force/;s/ $1 / [$1] /;s/ $1\$/ [$1]/;s/\t$1 /\t[$1] /" \
+	sed "s/madvise \[never\]/madvise never/;s/ $1 / [$1] /;s/ $1\$/ [$1]/;s/\t$1 /\t[$1] /" \
 		tests/machines/no-huge-pages.machine >"$WORK/huge"
 	"$CXLVM" check --json --sysfs "$WORK/huge" >"$WORK/out"
 	want_equal "huge pages of $1" "$2" \
 		"$(jq -r '.links[] | select(.link == "huge-pages") | .state' "$WORK/out")"
 }
 
-# guest memory is a memfd: what shmem_enabled says counts
-huge_pages_of_shared_memory() {
-	for word in always within_size advise force; do
+# guest memory is memory of the process (monitor/ram.c): what is said of shared memory does not count
+huge_pages_of_guest_memory() {
+	for word in always madvise; do
 		huge_pages "$word" ok
 	done
 	huge_pages never warning
-	huge_pages deny warning
 }
 
 # access STATE MESSAGE LINE... - of a machine whose files of VFIO are these
@@ -213,7 +212,7 @@ check "generations and window are values of list --json" generations_and_window
 check "access is to the files that run opens" files_that_run_opens
 check "a decoder that is refused when it is opened is not ready, in the same words" refused_decoders
 check "all that the library refuses of a decoder is tried" refusals_are_listed
-check "huge pages are those of shared memory" huge_pages_of_shared_memory
+check "huge pages are those of guest memory" huge_pages_of_guest_memory
 check "each link breaks in a machine" every_link_breaks
 check "each broken link says what mends it, and text, JSON and status agree" \
 	every_broken_link_has_a_hint
