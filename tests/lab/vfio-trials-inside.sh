@@ -13,12 +13,15 @@ cat >/tmp/poke <<'EOF'
 echo "${3:-1}" >"/sys/kernel/debug/cxlvm_lab/cxlvm_lab.$1/$2"
 EOF
 
-# INDEX FILE OFF ON AFTER - the memory is taken away while the guest writes, until the device's kernel has
-# refused a fault and the monitor has said so; three times
+# INDEX FILE OFF ON RESET - the memory is taken away while the guest writes, until the device's kernel has
+# refused a fault and the monitor has said so, then the command RESET; three times
 cat >/tmp/outages <<'EOF'
 folder=/sys/kernel/debug/cxlvm_lab/cxlvm_lab.$1
 refused() {
 	sed -n 's/^fault-refused //p' "$folder/counters"
+}
+resets() {
+	sed -n 's/^device-reset //p' "$folder/counters"
 }
 told() {
 	grep -c '^trace: cxl_map_disable .*reason=0x3' /tmp/guest/monitor
@@ -35,7 +38,9 @@ for n in 1 2 3; do
 	echo "refused $(($(refused) - were_refused))"
 	echo "told $(($(told) - were_told))"
 	echo "${4#* }" >"$folder/${4% *}"
+	were_resets=$(resets)
 	$5
+	echo "resets $(($(resets) - were_resets))"
 done
 EOF
 
