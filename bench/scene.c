@@ -73,7 +73,7 @@ void scene_open(struct scene *scene, unsigned int n, bool split)
 		trap(scene, i);
 	map_begin(&scene->map);
 	map_commit(&scene->map);
-	for (unsigned int i = 0; i < ADDRESSES; i++) {
+	for (unsigned int i = 0; n && i < ADDRESSES; i++) {
 		unsigned int device;
 
 		state = state * 1664525 + 1013904223;

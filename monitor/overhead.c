@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "overhead.h"
@@ -29,17 +30,17 @@ static bool has_two_dimensional_paging(void)
 /* What the kernel could give without swapping, in bytes; false if it does not say. */
 static bool available(uint64_t *bytes)
 {
+	static const char name[] = "MemAvailable:";
 	FILE *file = fopen("/proc/meminfo", "re");
-	unsigned long long kib;
 	char line[128];
 	bool found = false;
 
 	while (file && !found && fgets(line, sizeof(line), file))
-		found = sscanf(line, "MemAvailable: %llu kB", &kib) == 1;
+		found = !strncmp(line, name, strlen(name));
 	if (file)
 		fclose(file);
 	if (found)
-		*bytes = kib << 10;
+		*bytes = strtoull(line + strlen(name), NULL, 10) << 10;
 	return found;
 }
 

@@ -289,15 +289,14 @@ static void find_in_file(struct search *search, const char *path)
 
 static void find_in(struct search *search, char *line)
 {
-	char kind[8], address[20], length[20];
+	static char address[20]; /* stays the place */
+	char kind[8], length[20];
+	bool is_file = sscanf(line, "%7[a-z] %19s %19s", kind, address, length) != 3;
 
-	search->place = line;
-	if (sscanf(line, "%7[a-z] %19s %19s", kind, address, length) != 3) {
+	search->place = is_file ? line : address;
+	if (is_file) {
 		find_in_file(search, line);
-		return;
-	}
-	search->place = address;
-	if (!strcmp(kind, "memory")) {
+	} else if (!strcmp(kind, "memory")) {
 		find_in_memory(search, number(address), number(length));
 	} else if (!strcmp(kind, "ram")) {
 		find_in_ram(search, number(address), number(length));

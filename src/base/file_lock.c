@@ -13,6 +13,12 @@
 
 #include "base/file_lock.h"
 
+/* Folders of /proc have other entries besides those with a number as their name: -1. */
+static int number_of(const struct dirent *entry)
+{
+	return isdigit((unsigned char)entry->d_name[0]) ? (int)strtol(entry->d_name, NULL, 10) : -1;
+}
+
 /* The folder of a process's open files: is one of them this file? Those of others may be closed to us. */
 static bool has_open(const char *folder, const struct stat *file, int but)
 {
@@ -23,7 +29,7 @@ static bool has_open(const char *folder, const struct stat *file, int but)
 	while (dir && !found && (entry = readdir(dir))) {
 		struct stat st;
 
-		if (!isdigit((unsigned char)entry->d_name[0]) || atoi(entry->d_name) == but)
+		if (number_of(entry) < 0 || number_of(entry) == but)
 			continue;
 		found = !fstatat(dirfd(dir), entry->d_name, &st, 0) && st.st_dev == file->st_dev &&
 			st.st_ino == file->st_ino;
@@ -43,11 +49,11 @@ static pid_t find_holder(const struct stat *file)
 	while (dir && !found && (entry = readdir(dir))) {
 		char folder[sizeof(entry->d_name) + 16];
 
-		if (!isdigit((unsigned char)entry->d_name[0]) || atoi(entry->d_name) == getpid())
+		if (number_of(entry) < 0 || number_of(entry) == getpid())
 			continue;
 		snprintf(folder, sizeof(folder), "/proc/%s/fd", entry->d_name);
 		if (has_open(folder, file, -1))
-			found = atoi(entry->d_name);
+			found = number_of(entry);
 	}
 	if (dir)
 		closedir(dir);
