@@ -338,11 +338,11 @@ static void pair_reset_and_a_new_server(void **state)
 }
 
 /* Once with a server that steps, once with one that lingers. */
-#define PAIR_TEST(f)                                                               \
-	cmocka_unit_test_setup_teardown(f, setup, teardown),                       \
-	{                                                                          \
-		.name = #f "[linger]", .test_func = f, .setup_func = setup_linger, \
-		.teardown_func = teardown,                                         \
+#define PAIR_TEST(f)                                                                 \
+	cmocka_unit_test_setup_teardown(f, setup, teardown),                         \
+	{                                                                            \
+		.name = #f "[linger]", .test_func = (f), .setup_func = setup_linger, \
+		.teardown_func = teardown,                                           \
 	}
 
 int main(void)
