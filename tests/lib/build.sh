@@ -31,6 +31,8 @@ UNIT_PROGRAMS='.protocol == "tap" and (.cmd[0] | test("/tests/unit/test_[^/.]*$"
 # build_tests_in NAME [MESON-OPTION...] - only these programs
 build_tests_in() {
 	configure_in "$@"
+	# programs that were added since are in the list, too
+	logged "meson-$name" "meson setup $dir" ninja -C "$dir" build.ninja
 	# shellcheck disable=SC2046 # a list of targets
 	logged "compile-$name" "building $dir" ninja -C "$dir" $(meson introspect --tests "$dir" |
 		jq -r ".[] | select($UNIT_PROGRAMS) | .cmd[0]" | sed "s|^$(realpath "$dir")/||")
