@@ -37,6 +37,21 @@ struct device_config {
 	uint64_t quirks; /* of the sim: bit n is quirk n */
 };
 
+/* What is told of a device: the kinds of enum cxlvm_event_kind by their numbers, and these. */
+enum device_event {
+	DEVICE_EVENT_UNKNOWN = 0,
+	DEVICE_EVENT_ERROR = CXLVM_EVENT_WARNING + 1,
+	DEVICE_EVENT_REQUESTED,
+	DEVICE_EVENTS
+};
+
+/* Of events of one kind: what is left of the burst, since when, and how many were not told. */
+struct event_limit {
+	uint64_t credit;
+	uint64_t ns;
+	uint64_t left_out;
+};
+
 struct device {
 	char name[DEVICE_NAME_MAX];
 	struct vm *vm;
@@ -65,10 +80,7 @@ struct device {
 	/* What the areas span, while mapped; read without a lock. */
 	_Atomic uint64_t mapped_first, mapped_last;
 
-	/* Events printed: what is left of the burst, since when, and how many were not. */
-	uint64_t event_credit;
-	uint64_t event_ns;
-	uint64_t events_left_out;
+	struct event_limit event_limits[DEVICE_EVENTS];
 
 	/* Of the guest, which the device did not take; said last when. */
 	uint64_t writes_refused;

@@ -64,50 +64,64 @@ void host_sleep_ms(void *host, unsigned int milliseconds)
 		;
 }
 
-/* So many lines at once, then one per second, and how many were left out. */
+static const char *const event_names[DEVICE_EVENTS] = {
+	[CXLVM_EVENT_MEMORY_AVAILABLE] = "memory-available",
+	[CXLVM_EVENT_MEMORY_UNAVAILABLE] = "memory-unavailable",
+	[CXLVM_EVENT_RESET_FAILED] = "reset-failed",
+	[CXLVM_EVENT_CONTENT_LOST] = "content-lost",
+	[CXLVM_EVENT_WARNING] = "warning",
+	[DEVICE_EVENT_ERROR] = "device-error",
+	[DEVICE_EVENT_REQUESTED] = "device-requested",
+	[DEVICE_EVENT_UNKNOWN] = "unknown",
+};
+
+/* So many of a kind at once, then one per second, and how many were left out. */
 #define EVENTS_BURST 10
 
-bool host_may_tell(struct device *device)
+static bool may_tell(struct event_limit *limit, uint64_t now)
 {
-	uint64_t now = host_now_ns(device), earned;
-	char text[64];
+	uint64_t earned = (now - limit->ns) / 1000000000u;
 
-	earned = (now - device->event_ns) / 1000000000u;
-	if (!device->event_ns || earned) {
-		device->event_credit += earned;
-		if (!device->event_ns || device->event_credit > EVENTS_BURST)
-			device->event_credit = EVENTS_BURST;
-		device->event_ns = now;
+	if (!limit->ns || earned) {
+		limit->credit += earned;
+		if (!limit->ns || limit->credit > EVENTS_BURST)
+			limit->credit = EVENTS_BURST;
+		limit->ns = now;
 	}
-	if (!device->event_credit) {
-		device->events_left_out++;
+	if (!limit->credit) {
+		limit->left_out++;
 		return false;
 	}
-	device->event_credit--;
-	if (device->events_left_out) {
-		snprintf(text, sizeof(text), "%" PRIu64 " events left out",
-			 device->events_left_out);
-		events_add(&device->vm->events, "warning", device->name, 0, text);
-	}
-	device->events_left_out = 0;
+	limit->credit--;
 	return true;
+}
+
+void host_tell(struct device *device, enum device_event kind, int code, const char *text)
+{
+	struct event_limit *limit = &device->event_limits[kind];
+	struct events *events = &device->vm->events;
+	char left_out[64];
+
+	if (!may_tell(limit, host_now_ns(device)))
+		return;
+	if (limit->left_out) {
+		snprintf(left_out, sizeof(left_out), "%" PRIu64 " events %s left out",
+			 limit->left_out, event_names[kind]);
+		events_add(events, "warning", device->name, 0, left_out);
+	}
+	limit->left_out = 0;
+	events_add(events, event_names[kind], device->name, code, text);
 }
 
 void host_event(void *host, const struct cxlvm_event *event)
 {
-	static const char *const names[] = {
-		[CXLVM_EVENT_MEMORY_AVAILABLE] = "memory-available",
-		[CXLVM_EVENT_MEMORY_UNAVAILABLE] = "memory-unavailable",
-		[CXLVM_EVENT_RESET_FAILED] = "reset-failed",
-		[CXLVM_EVENT_CONTENT_LOST] = "content-lost",
-		[CXLVM_EVENT_WARNING] = "warning",
-	};
-	const char *name = (size_t)event->kind < ARRAY_SIZE(names) ? names[event->kind] : NULL;
-	struct device *device = host;
+	/* A later library may have kinds that are not known here. */
+	unsigned int kind = event->kind;
 
-	if (host_may_tell(device))
-		events_add(&device->vm->events, name ? name : "unknown", event->device, event->code,
-			   event->text ? event->text : "");
+	if (kind >= DEVICE_EVENT_ERROR)
+		kind = DEVICE_EVENT_UNKNOWN;
+
+	host_tell(host, (enum device_event)kind, event->code, event->text ? event->text : "");
 }
 
 void host_trace(void *host, const struct cxlvm_trace *trace)

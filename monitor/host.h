@@ -11,7 +11,7 @@
 
 #include <cxlvm/host.h>
 
-struct device;
+#include "device.h"
 
 extern const struct cxlvm_host_ops host_kvm_ops;
 /* The same, with a device's own memory in its I/O address space. */
@@ -30,10 +30,10 @@ void host_sleep_ms(void *host, unsigned int milliseconds);
 void host_event(void *host, const struct cxlvm_event *event);
 void host_trace(void *host, const struct cxlvm_trace *trace);
 /*
- * May an event of the device be told now? A guest can make them as fast as it resets its device, so
- * that their rate is bounded (P8). The device's lock is held.
+ * An event of the device, for the log and who listens. A guest can make them as fast as it resets its
+ * device, so that the rate of each kind is bounded (P8), and none hides another. The device's lock is held.
  */
-bool host_may_tell(struct device *device);
+void host_tell(struct device *device, enum device_event kind, int code, const char *text);
 
 /* Their rows of the tables. */
 #define HOST_OPS_SHARED                                                                      \

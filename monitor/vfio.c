@@ -180,26 +180,21 @@ void vfio_deafen(struct device *device)
 
 void vfio_notice(struct device *device, enum vfio_notice notice)
 {
-	struct events *events = &device->vm->events;
 	uint64_t count;
 
 	if (read(device->notices[notice], &count, sizeof(count)) < 0)
 		return;
+	pthread_mutex_lock(&device->lock);
 	if (notice == VFIO_NOTICE_REQUEST) {
 		/* The kernel repeats it while it waits. */
-		pthread_mutex_lock(&device->lock);
-		if (host_may_tell(device))
-			events_add(events, "device-requested", device->name, 0,
-				   "the host wants the device back: end this machine");
-		pthread_mutex_unlock(&device->lock);
-		return;
+		host_tell(device, DEVICE_EVENT_REQUESTED, 0,
+			  "the host wants the device back: end this machine");
+	} else {
+		/* A guest can make a device have errors. */
+		host_tell(device, DEVICE_EVENT_ERROR, -EIO,
+			  "the host's kernel reports an error of the device that it could not "
+			  "correct");
+		(void)cxlvm_endpoint_recheck(device->endpoint);
 	}
-	pthread_mutex_lock(&device->lock);
-	/* A guest can make a device have errors. */
-	if (host_may_tell(device))
-		events_add(events, "device-error", device->name, -EIO,
-			   "the host's kernel reports an error of the device that it could not "
-			   "correct");
-	(void)cxlvm_endpoint_recheck(device->endpoint);
 	pthread_mutex_unlock(&device->lock);
 }
