@@ -17,6 +17,7 @@ bin/cxlvm run --kernel vmlinuz --memory 256M --phys-bits 40 --device \
 	limit_status=$?
 echo $limit_status >out/limit/status
 ln -s $debug/${function##*/}/memory memory
+GUEST_DISK=function.img
 guest function $REGION_LIMIT bin/cxlvm run --kernel vmlinuz --initrd both.cpio.gz --memory 256M \
 	--device vfio:${function##*/} --append "$APPEND iomem=relaxed cxlvm.test=nvme" --trace cxl_locked_hdm
 cat $debug/dma >out/dma

@@ -38,6 +38,7 @@ prepare() {
 	done
 	truncate -s 64M "$share/function.img"
 	"$share/bin/pattern" fill "$share/function.img" "$(seed disk)"
+	cp "$share/function.img" "$share/function.img.first"
 	cat >"$share/talk/function.talk" <<-END
 		expect GUEST nvme
 		expect WAIT seed2

@@ -37,7 +37,7 @@ window hole 0xfd00000000
 window below 0xfcf0000000
 window above 0x10000000000
 bind vfio-pci $edu
-# not to be run once more: the disk is another then
+GUEST_DISK=disk.img
 guest group $REGION_LIMIT bin/cxlvm run --kernel vmlinuz --initrd ahci.cpio.gz --memory 256M \
 	--device vfio:$ahci --device vfio:$edu --append "$APPEND cxlvm.test=ahci"
 dmesg >out/dmesg

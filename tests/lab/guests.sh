@@ -12,7 +12,8 @@
 #   seconds   how long it took                memory    the device memory, if it is kept
 #
 # The console of a guest that hung is in out/NAME.hung/. Guests at the same time need a folder each in
-# GUEST_WORK, which is made anew.
+# GUEST_WORK, which is made anew. GUEST_DISK: a file here which is the guest's disk; it is GUEST_DISK.first
+# again when the guest is run once more.
 
 MEM=/tmp/device-memory
 mkdir -p out
@@ -74,6 +75,7 @@ guest() {
 		rm -rf "out/$1.hung"
 		mv "out/$1" "out/$1.hung"
 		last_words "$1.hung"
+		[ -z "${GUEST_DISK:-}" ] || dd if="$GUEST_DISK.first" of="$GUEST_DISK" conv=notrunc 2>/dev/null
 		attempt "$@"
 		[ ! -f "out/$1.hung/plan.json" ] || cp "out/$1.hung/plan.json" "out/$1/"
 	fi

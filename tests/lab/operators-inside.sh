@@ -58,8 +58,11 @@ chmod 666 /dev/kvm
 as_nobody nobody-access "$N"
 hint nobody-access | sed 's/, or .*//' >out/chown
 sh out/chown
-as_nobody nobody-memlock --memory 16M "$N"
-as_nobody nobody-ready --memory 4M "$N"
+as_nobody nobody-memlock --memory 64M "$N"
+(
+	ulimit -l 131072
+	as_nobody nobody-ready --memory 64M "$N"
+)
 
 insmod cxlvm_lab.ko devices=6 generation=2,2n,3,4,5,6
 for n in 0 1 2 3 4 5; do

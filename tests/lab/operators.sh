@@ -64,7 +64,7 @@ a_user_gets_it() {
 	ended nobody-access 1 access
 	want_equal "the file" "chown 65534 /dev/vfio/${group:?}" "$(cat "$share/out/chown")"
 	ended nobody-memlock 1 memlock
-	want_text "the numbers" 'locked memory: 16384 KiB are needed for DMA, the limit is 8192 KiB' \
+	want_text "the numbers" 'locked memory: 65536 KiB are needed for DMA, the limit is 8192 KiB' \
 		"$share/out/nobody-memlock"
 	ended nobody-ready 0 none
 	want_equal "complete for another user" false "$(jq .complete "$share/out/nobody-ready")"

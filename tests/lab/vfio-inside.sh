@@ -101,7 +101,7 @@ bad memlock sh -c "ulimit -l 64; exec start-stop-daemon -S -c user -x /lab/bin/c
 chmod 600 /dev/vfio/[0-9]*
 bad permission start-stop-daemon -S -c user -x /lab/bin/cxlvm -- run --kernel vmlinuz \
 	--device "vfio:$nvme"
-# not to be run once more: the disk is another then
+GUEST_DISK=disk.img
 guest nvme $REGION_LIMIT bin/cxlvm run --kernel vmlinuz --initrd nvme.cpio.gz --memory 256M \
 	--device "vfio:$nvme" --append "$APPEND cxlvm.test=nvme"
 rmmod cxlvm_lab

@@ -34,6 +34,7 @@ prepare() {
 	theirs=$("$share/bin/pattern" seed)
 	head -c $((DISK_PAGES * 4096)) /dev/zero >"$share/disk.img"
 	"$share/bin/pattern" fill "$share/disk.img" "$ours"
+	cp "$share/disk.img" "$share/disk.img.first"
 	echo "$theirs" >"$share/theirs"
 	{
 		printf '%s\n' 'expect WAIT seed2' "send $ours" 'expect CHECK' 'expect WAIT seed1' \
