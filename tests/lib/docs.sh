@@ -35,7 +35,7 @@ options_in_man() {
 
 # the kinds of events that the monitor tells
 events() {
-	sed -nE -e 's/.*events_add\([^,"]*, "([a-z-]+)".*/\1/p' -e 's/.*\[CXLVM_EVENT_[A-Z_]+\] = "([a-z-]+)".*/\1/p' \
+	sed -nE -e 's/.*events_add\([^,"]*, "([a-z-]+)".*/\1/p' -e 's/.*\[(CXLVM|DEVICE)_EVENT_[A-Z_]+\] = "([a-z-]+)".*/\2/p' \
 		monitor/*.c | sort -u
 }
 
