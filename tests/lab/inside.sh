@@ -20,8 +20,7 @@ region() { # NAME GENERATION
 	bin/pattern check $MEM "$seed" >"out/$name/after" 2>&1 || :
 }
 
-# two devices, two virtual CPUs, and all that trials.sh has to say; the kernel by its PVH entry. Both on
-# one CPU: the emulator crashes when two of its CPUs are inside a guest (lab/README.md).
+# two devices, two virtual CPUs, and all that trials.sh has to say; the kernel by its PVH entry
 trials() {
 	new_memory
 	rm -f "${MEM}2"
@@ -30,7 +29,7 @@ trials() {
 		--device "sim,size=$REGION_SIZE,memory-file=$MEM" \
 		--device "sim,size=$SECOND_SIZE,memory-file=${MEM}2,quirk=base-host"
 	plan trials "$@"
-	guest trials $TRIALS_LIMIT taskset 2 bin/cxlvm run "$@" \
+	guest trials $TRIALS_LIMIT bin/cxlvm run "$@" \
 		--append "$APPEND iomem=relaxed cxlvm.test=region" --trace cxl_locked_hdm
 	rm -f "${MEM}2"
 }
